@@ -1,0 +1,119 @@
+"""The settings of djust: the only module that reads ``django.conf.settings``.
+
+All settings live in one dict, ``DJUST_CONFIG``. It is read at access time, so ``override_settings`` works.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, fields
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+SETTING = "DJUST_CONFIG"
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """One checked reading of ``DJUST_CONFIG``. Each attribute is the setting of the same name in capitals."""
+
+    #: ``"memory"``, ``"redis"`` or the dotted path of a ``StateBackend`` class.
+    state_backend: str = "memory"
+    #: ``redis://``, ``rediss://``, ``unix://`` or ``redis+cluster://``.
+    redis_url: str = "redis://localhost:6379/0"
+    #: Seconds without activity after which a session expires; zero or less means never.
+    session_ttl: float = 3600
+    #: Seconds after creation at which a session expires however active it is; ``None`` turns this off.
+    session_max_age: float | None = None
+    #: What every key in Redis starts with.
+    key_prefix: str = "djust:"
+    #: Seconds to wait for a connection to Redis, and for an answer.
+    redis_timeout: float = 2.0
+    #: Connections to Redis that one process (and, when asynchronous, one event loop) may hold.
+    redis_max_connections: int = 50
+    #: An encoded state larger than this many bytes is logged as ``session_large``.
+    state_warn_bytes: int = 100_000
+    #: An encoded state larger than this many bytes is refused.
+    state_max_bytes: int = 1_000_000
+    #: An encoded state of at least this many bytes is compressed.
+    state_compress_bytes: int = 2_000
+    #: How many sessions the memory backend holds before it refuses new ones.
+    memory_max_sessions: int = 100_000
+    #: Seconds between two sweeps of the memory backend in the process that owns it.
+    memory_sweep_seconds: float = 10.0
+    #: Seconds that one clean-up may work before it leaves the rest to the next.
+    cleanup_budget_seconds: float = 20.0
+    #: Index entries that one slice of a clean-up looks at, at most.
+    cleanup_slice_size: int = 1_000
+    #: Days for which the history of maintenance runs is kept.
+    run_history_days: int = 30
+
+
+_FIELDS = {field.name.upper(): field for field in fields(Config)}
+_POSITIVE = {
+    "REDIS_TIMEOUT",
+    "REDIS_MAX_CONNECTIONS",
+    "SESSION_MAX_AGE",
+    "STATE_WARN_BYTES",
+    "STATE_MAX_BYTES",
+    "STATE_COMPRESS_BYTES",
+    "MEMORY_MAX_SESSIONS",
+    "MEMORY_SWEEP_SECONDS",
+    "CLEANUP_BUDGET_SECONDS",
+    "CLEANUP_SLICE_SIZE",
+    "RUN_HISTORY_DAYS",
+}
+_TYPES: dict[str, tuple[tuple[type, ...], str]] = {
+    "str": ((str,), "a string"),
+    "int": ((int,), "a whole number"),
+    "float": ((int, float), "a number of seconds"),
+    "float | None": ((int, float, type(None)), "a number of seconds or None"),
+}
+
+_last: tuple[dict[str, Any], Config] | None = None
+
+
+def get_config() -> Config:
+    """Return the current settings, checked.
+
+    Raises:
+        ImproperlyConfigured: ``DJUST_CONFIG`` is no dict, or has an unknown key or a value that cannot be used.
+    """
+    global _last
+    raw = getattr(settings, SETTING, {})
+    cached = _last
+    if cached is not None and cached[0] == raw:
+        return cached[1]
+    if not isinstance(raw, dict):
+        raise ImproperlyConfigured(f"{SETTING} must be a dict, not {type(raw).__name__}.")
+    config = Config(**{key.lower(): _checked(key, value) for key, value in _known(raw).items()})
+    _last = (dict(raw), config)
+    return config
+
+
+def _known(raw: dict[Any, Any]) -> dict[str, Any]:
+    for key in raw:
+        if key not in _FIELDS:
+            near = difflib.get_close_matches(str(key).upper(), _FIELDS, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else f" Known keys: {', '.join(_FIELDS)}."
+            raise ImproperlyConfigured(f"{SETTING} has an unknown key {key!r}.{hint}")
+    return raw
+
+
+def _checked(key: str, value: Any) -> Any:
+    types, words = _TYPES[str(_FIELDS[key].type)]
+    if not isinstance(value, types) or isinstance(value, bool):
+        raise ImproperlyConfigured(f"{SETTING}[{key!r}] must be {words}, not {type(value).__name__}.")
+    if isinstance(value, float) and value != value:
+        raise ImproperlyConfigured(f"{SETTING}[{key!r}] must be {words}, not NaN.")
+    if key in _POSITIVE and value is not None and value <= 0:
+        raise ImproperlyConfigured(f"{SETTING}[{key!r}] must be greater than zero.")
+    if key == "KEY_PREFIX" and ("{" in value or "}" in value):
+        raise ImproperlyConfigured(
+            f"{SETTING}['KEY_PREFIX'] must not contain braces: Redis Cluster takes them for a hash tag."
+        )
+    if key == "KEY_PREFIX" and not value:
+        raise ImproperlyConfigured(f"{SETTING}['KEY_PREFIX'] must not be empty: 'djust:' is the usual value.")
+    return value

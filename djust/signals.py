@@ -1,0 +1,15 @@
+"""Signals about sessions.
+
+``session_expired`` and ``session_evicted`` are sent at most once per session, with ``send_robust``, in the process
+that swept. Their keyword arguments are ``key``, ``owner``, ``label``, ``created_at``, ``last_active_at`` (aware
+datetimes; ``last_active_at`` is ``None`` where nobody knows it any more) and ``cause``. The sender is the class of
+the state backend.
+"""
+
+from django.dispatch import Signal
+
+#: A session's time ran out. ``cause`` is ``"idle"`` or ``"max_age"``.
+session_expired = Signal()
+
+#: A session was lost before its time. ``cause`` is ``"evicted"``, ``"flushed"``, ``"restart"`` or ``"unknown"``.
+session_evicted = Signal()
