@@ -1,0 +1,5 @@
+"""The Redis backend."""
+
+from djust.state_backend.redis.backend import RedisStateBackend
+
+__all__ = ["RedisStateBackend"]

@@ -1,0 +1,56 @@
+"""Where Redis is: a URL, taken apart without ever quoting it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+_CLUSTER = {"redis+cluster": "redis", "rediss+cluster": "rediss"}
+_SCHEMES = ("redis", "rediss", "unix", *_CLUSTER)
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A checked ``REDIS_URL``."""
+
+    #: The URL as redis-py takes it. Holds the password: never log it.
+    url: str
+    #: ``host:port`` or the path of a socket, for messages.
+    endpoint: str
+    cluster: bool
+
+    def __repr__(self) -> str:
+        return f"Address({self.endpoint!r}, cluster={self.cluster})"
+
+
+def parse_address(url: str) -> Address:
+    """Check a Redis URL.
+
+    Raises:
+        ImproperlyConfigured: It cannot be used. The message says why without quoting it, since it holds a password.
+    """
+    scheme, separator, rest = url.partition("://")
+    if not separator or scheme not in _SCHEMES:
+        raise ImproperlyConfigured(f"REDIS_URL must start with one of {', '.join(s + '://' for s in _SCHEMES)}.")
+    try:
+        parts = urlsplit(f"{_CLUSTER.get(scheme, scheme)}://{rest}")
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        parts = None
+    if parts is None or "#" in rest:
+        raise ImproperlyConfigured(
+            "REDIS_URL cannot be taken apart. Percent-encode what is special in its user and password, "
+            "for example with urllib.parse.quote(password, safe='')."
+        )
+    if scheme == "unix":
+        if not parts.path:
+            raise ImproperlyConfigured("REDIS_URL must name the socket's path: unix:///run/redis/redis.sock?db=0.")
+        return Address(url, parts.path, cluster=False)
+    database = parts.path.strip("/")
+    if database and not database.isdigit():
+        raise ImproperlyConfigured("The path of REDIS_URL must be the number of a database, as in /0.")
+    if scheme in _CLUSTER and database not in ("", "0"):
+        raise ImproperlyConfigured("Redis Cluster has database 0 only: drop the number from REDIS_URL.")
+    return Address(parts.geturl(), f"{host or 'localhost'}:{port or 6379}", cluster=scheme in _CLUSTER)

@@ -1,0 +1,50 @@
+"""What is sent to Redis, built in one place for the synchronous and the asynchronous client. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from djust.state_backend.redis.scripts import Script
+
+Argument = bytes | str | int
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Call:
+    """One command, or one call of a script."""
+
+    args: tuple[Argument, ...]
+    #: With a script, ``args`` is an EVALSHA.
+    script: Script | None = None
+    #: Sending it twice does the same as once, so it may be sent again when a connection broke.
+    repeatable: bool = False
+    #: Which primary is meant, where no key says so.
+    node: str | None = None
+
+    def with_source(self) -> tuple[Argument, ...]:
+        """Return the call for a server that does not know the script yet."""
+        assert self.script is not None
+        return (b"EVAL", self.script.source, *self.args[2:])
+
+
+def run(script: Script, keys: Iterable[bytes], *args: Argument, repeatable: bool = False) -> Call:
+    """Return the call of a script."""
+    names = tuple(keys)
+    return Call((b"EVALSHA", script.sha, len(names), *names, *args), script, repeatable)
+
+
+def command(*args: Argument, repeatable: bool = True, node: str | None = None) -> Call:
+    """Return a plain command."""
+    return Call(args, None, repeatable, node)
+
+
+@dataclass(frozen=True, slots=True)
+class Primaries:
+    """Asks the client for the names of the primaries; the answer is a list of names for ``Call.node``."""
+
+
+#: Work that needs several round trips: it yields calls and is sent their replies, by either client.
+Operation = Generator[list[Call] | Primaries, list[Any], T]

@@ -1,0 +1,185 @@
+"""The synchronous client: sends calls, returns replies, knows nothing of sessions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+from redis.backoff import NoBackoff
+from redis.cluster import RedisCluster
+from redis.connection import BlockingConnectionPool, Connection
+from redis.exceptions import NoScriptError, ResponseError
+from redis.retry import Retry
+
+from djust.exceptions import DjustError
+from djust.state_backend.redis.address import Address
+from djust.state_backend.redis.availability import Availability
+from djust.state_backend.redis.calls import Call, Operation, Primaries, T
+from djust.state_backend.redis.errors import REDIS_ERRORS, is_connection_error, translate
+
+
+def options(timeout: float) -> dict[str, Any]:
+    """Return the connection options that both clients share.
+
+    RESP2 is enough for us and also spoken by servers that refuse HELLO. redis-py must not repeat commands by itself:
+    it cannot know which may be repeated.
+    """
+    return {
+        "socket_timeout": timeout,
+        "socket_connect_timeout": timeout,
+        "protocol": 2,
+        "retry": Retry(NoBackoff(), 0),
+        "decode_responses": False,
+    }
+
+
+class Client:
+    """Talks to one server. Connects at the first call; may be shared by threads."""
+
+    def __init__(
+        self, address: Address, availability: Availability, *, timeout: float, max_connections: int
+    ) -> None:
+        self._endpoint = address.endpoint
+        self._availability = availability
+        self._pool = BlockingConnectionPool.from_url(
+            address.url, max_connections=max_connections, timeout=timeout, **options(timeout)
+        )
+
+    def send(self, call: Call) -> Any:
+        """Send one call and return its reply.
+
+        Raises:
+            BackendUnavailable, BackendFull, BackendDenied, BackendError: Translated, see ``errors``.
+        """
+        return self.send_many((call,))[0]
+
+    def send_many(self, calls: Sequence[Call]) -> list[Any]:
+        """Send calls in one round trip and return their replies; the first that failed is raised."""
+        failure: DjustError
+        try:
+            replies = self._exchange_twice(calls)
+            unknown = [i for i, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
+            if unknown:
+                again = self._exchange([calls[i].with_source() for i in unknown])
+                for i, reply in zip(unknown, again, strict=True):
+                    replies[i] = reply
+            for reply in replies:
+                if isinstance(reply, Exception):
+                    raise reply
+        except REDIS_ERRORS as error:
+            failure = translate(error, self._endpoint)
+        else:
+            if self._availability.down:
+                self._availability.worked()
+            return replies
+        self._availability.failed(failure)
+        raise failure
+
+    def drive(self, operation: Operation[T]) -> T:
+        """Run an operation to its end and return its result."""
+        try:
+            request = next(operation)
+            while True:
+                if isinstance(request, Primaries):
+                    answer: list[Any] = self.primaries()
+                else:
+                    answer = self.send_many(request)
+                request = operation.send(answer)
+        except StopIteration as stop:
+            return cast(T, stop.value)
+
+    def primaries(self) -> list[str]:
+        """Return the names of the primaries, for ``Call.node``."""
+        return [self._endpoint]
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._pool.disconnect()
+
+    def _exchange_twice(self, calls: Sequence[Call]) -> list[Any]:
+        packed = [call.args for call in calls]
+        try:
+            return self._exchange(packed)
+        except REDIS_ERRORS as error:
+            if not is_connection_error(error) or not all(call.repeatable for call in calls):
+                raise
+        return self._exchange(packed)
+
+    def _exchange(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
+        connection = cast(Connection, self._pool.get_connection())
+        try:
+            if len(commands) == 1:
+                connection.send_command(*commands[0], check_health=False)
+            else:
+                connection.send_packed_command(connection.pack_commands(commands), check_health=False)
+            replies: list[Any] = []
+            for _ in commands:
+                try:
+                    replies.append(connection.read_response())
+                except ResponseError as error:
+                    replies.append(error)
+            return replies
+        except BaseException:
+            # What was not read yet must not answer somebody else's call.
+            connection.disconnect()
+            raise
+        finally:
+            self._pool.release(connection)
+
+
+class ClusterClient(Client):
+    """Talks to a Redis Cluster. Every call names keys of one shard, or a node."""
+
+    def __init__(
+        self, address: Address, availability: Availability, *, timeout: float, max_connections: int
+    ) -> None:
+        self._endpoint = address.endpoint
+        self._availability = availability
+        self._address = address
+        self._options = {**options(timeout), "max_connections": max_connections}
+        self._cluster: RedisCluster | None = None
+
+    def primaries(self) -> list[str]:
+        failure: DjustError
+        try:
+            return [node.name for node in self._connected().get_primaries()]
+        except REDIS_ERRORS as error:
+            failure = translate(error, self._endpoint)
+        self._availability.failed(failure)
+        raise failure
+
+    def close(self) -> None:
+        if self._cluster is not None:
+            self._cluster.close()
+
+    def _connected(self) -> RedisCluster:
+        if self._cluster is None:
+            self._cluster = RedisCluster.from_url(self._address.url, **self._options)
+        return self._cluster
+
+    def _exchange_twice(self, calls: Sequence[Call]) -> list[Any]:
+        if any(call.node for call in calls):
+            cluster = self._connected()
+            return [
+                cluster.execute_command(*call.args, target_nodes=cluster.get_node(node_name=call.node))
+                for call in calls
+            ]
+        return super()._exchange_twice(calls)
+
+    def _exchange(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
+        cluster = self._connected()
+        if len(commands) == 1:
+            try:
+                return [cluster.execute_command(*commands[0])]
+            except NoScriptError as error:
+                return [error]
+        pipeline = cluster.pipeline()
+        for args in commands:
+            pipeline.execute_command(*args)
+        return cast(list[Any], pipeline.execute(raise_on_error=False))
+
+
+def build_client(address: Address, availability: Availability, *, timeout: float, max_connections: int) -> Client:
+    """Return the client that fits the address. Does not connect."""
+    kind = ClusterClient if address.cluster else Client
+    return kind(address, availability, timeout=timeout, max_connections=max_connections)

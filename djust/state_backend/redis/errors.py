@@ -1,0 +1,84 @@
+"""Turns what redis-py raises into the errors of djust.
+
+redis-py's own errors quote commands, keys and URLs. They end here: the new error carries host and port and words of
+ours, and is raised after the old one was dropped, so that no chained traceback shows it.
+"""
+
+from __future__ import annotations
+
+from redis import exceptions as redis_errors
+
+from djust.exceptions import (
+    BackendDenied,
+    BackendError,
+    BackendFull,
+    BackendUnavailable,
+    DjustError,
+    SessionUnreadable,
+)
+
+#: What may be raised while talking to Redis.
+REDIS_ERRORS = (redis_errors.RedisError, OSError)
+
+_UNAVAILABLE = {
+    "READONLY": "is a read-only replica, as after a failover",
+    "LOADING": "is still loading its data",
+    "MISCONF": "refuses writes because it cannot save to disk",
+    "NOREPLICAS": "refuses writes because too few replicas are connected",
+    "MASTERDOWN": "has lost its primary",
+    "CLUSTERDOWN": "is a cluster that is down",
+    "TRYAGAIN": "is a cluster that is moving this slot",
+    "NOAUTH": "asks for a password; REDIS_URL has none",
+    "WRONGPASS": "refused the user or the password of REDIS_URL",
+}
+
+
+def is_connection_error(error: Exception) -> bool:
+    """Whether the connection broke, so that nobody knows if the command was carried out; timeouts are not meant."""
+    return isinstance(error, (redis_errors.ConnectionError, OSError)) and not isinstance(
+        error,
+        (
+            redis_errors.AuthenticationError,
+            redis_errors.BusyLoadingError,
+            redis_errors.MaxConnectionsError,
+            redis_errors.TimeoutError,
+            TimeoutError,
+        ),
+    )
+
+
+def outcome_unknown(error: Exception) -> bool:
+    """Whether a command may have been carried out although it failed."""
+    return is_connection_error(error) or isinstance(error, (redis_errors.TimeoutError, TimeoutError))
+
+
+def translate(error: Exception, endpoint: str) -> DjustError:
+    """Return the error of djust that says the same without quoting anything.
+
+    Args:
+        error: What redis-py, or the socket, raised.
+        endpoint: Host and port, or the path of a socket; never a URL.
+    """
+    text = str(error)
+    if "OOM command not allowed" in text:
+        return BackendFull(f"Redis at {endpoint} is full: raise its maxmemory or shorten SESSION_TTL.")
+    for code, words in _UNAVAILABLE.items():
+        if text.startswith(code) or f"-{code} " in text:
+            return BackendUnavailable(f"Redis at {endpoint} {words}.")
+    if isinstance(error, redis_errors.AuthenticationError):
+        return BackendUnavailable(f"Redis at {endpoint} {_UNAVAILABLE['WRONGPASS']}.")
+    if isinstance(error, redis_errors.BusyLoadingError):
+        return BackendUnavailable(f"Redis at {endpoint} {_UNAVAILABLE['LOADING']}.")
+    if isinstance(error, redis_errors.MaxConnectionsError) or "No connection available" in text:
+        return BackendUnavailable(f"All connections to Redis at {endpoint} are busy: raise REDIS_MAX_CONNECTIONS.")
+    if isinstance(error, (redis_errors.TimeoutError, TimeoutError)):
+        return BackendUnavailable(f"Redis at {endpoint} did not answer in time.")
+    if isinstance(error, (redis_errors.ConnectionError, redis_errors.ClusterError, OSError)):
+        return BackendUnavailable(f"Redis at {endpoint} cannot be reached. Check that it runs, and REDIS_URL.")
+    if isinstance(error, redis_errors.RedisClusterException):
+        return BackendUnavailable(f"The Redis Cluster at {endpoint} cannot be reached. Check its nodes, and REDIS_URL.")
+    if isinstance(error, redis_errors.NoPermissionError) or "NOPERM" in text or "unknown command" in text.lower():
+        return BackendDenied(f"Redis at {endpoint} refused a command. Give its user what docs/redis.md lists.")
+    if "WRONGTYPE" in text:
+        return SessionUnreadable("A key that djust needs holds something that djust did not write. Delete that key.")
+    return BackendError(f"Redis at {endpoint} answered with an error of type {text.split(' ', 1)[0][:20]!r}.")

@@ -1,0 +1,224 @@
+"""How sessions lie in Redis: key names, the header of a payload, the members of the index. No I/O.
+
+Every key of a shard carries the shard's hash tag, so that one script can change all of them in one atomic step on
+Redis Cluster too. ``docs/data-model.md`` shows the whole picture.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from struct import Struct
+from struct import error as StructError
+from typing import Any
+from zlib import crc32
+
+from djust.exceptions import InvalidArgument, PayloadCorrupt, PayloadTooNew
+from djust.state_backend.base import GoneSession, Session, SessionInfo, from_milliseconds
+
+SHARDS = 64
+OWNER_BUCKETS = 256
+
+MAGIC = b"dj"
+FORMAT = 1
+
+#: magic, format, flags, version, created, active, deadline, ttl (ms), body offset, owner bucket, lengths of the names
+_HEADER = Struct(">2sBBQQQQQHBHH")
+#: created (6 bytes), owner bucket, lengths of key and owner
+_MEMBER = Struct(">6sBHH")
+#: kind, deadline, last activity (ms, 0 unknown)
+_RECORD = Struct(">cQQ")
+
+
+def shard_of(key: bytes) -> int:
+    """Return the shard that holds a session."""
+    return crc32(key) % SHARDS
+
+
+def owner_bucket(owner: bytes) -> int:
+    """Return the bucket of the owner index, the same in every shard."""
+    return crc32(owner) % OWNER_BUCKETS
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """The names of the keys of one shard."""
+
+    base: bytes
+    #: Sorted set, one member per incarnation of a session, by deadline.
+    due: bytes
+    #: Sorted set, keys of sessions that idle out, by last activity.
+    act: bytes
+    #: Sorted set, keys of sessions that never idle out, by last activity.
+    never: bytes
+    #: List, the outbox: sessions that are over and wait to be reported.
+    gone: bytes
+    #: Hash: how many entries the indexes should have, and reports in flight.
+    meta: bytes
+
+    def payload(self, key: bytes) -> bytes:
+        """Return the name of a session's payload."""
+        return self.base + b"s:" + key
+
+
+class Layout:
+    """The key names under one prefix."""
+
+    def __init__(self, prefix: str) -> None:
+        if not prefix or "{" in prefix or "}" in prefix:
+            raise InvalidArgument(
+                f"The key prefix {prefix!r} must not be empty and must not contain braces, "
+                "which Redis Cluster takes for a hash tag."
+            )
+        self.prefix = prefix.encode()
+        self.shards = tuple(self._shard(number) for number in range(SHARDS))
+        #: A glob for SCAN that matches payloads under this prefix and nothing else.
+        self.payload_pattern = re.sub(rb"([\\*?\[\]^-])", rb"\\\1", self.prefix) + b"{??}:s:*"
+        self._payload = re.compile(re.escape(self.prefix) + rb"\{([0-9a-f]{2})\}:s:(.*)", re.DOTALL)
+
+    def _shard(self, number: int) -> Shard:
+        base = self.prefix + b"{%02x}:" % number
+        return Shard(base, *(base + name for name in (b"due", b"act", b"never", b"gone", b"meta")))
+
+    def shard(self, key: bytes) -> Shard:
+        """Return the shard of a session."""
+        return self.shards[crc32(key) % SHARDS]
+
+    def lease(self, name: str) -> bytes:
+        """Return the name of a lease."""
+        return self.prefix + b"lease:" + name.encode()
+
+    def parse_payload(self, name: bytes) -> tuple[Shard, bytes] | None:
+        """Return the shard and the session key of a payload's name, or ``None`` if it is no such name."""
+        match = self._payload.fullmatch(name)
+        if match is None:
+            return None
+        key = match[2]
+        shard = self.shard(key)
+        return (shard, key) if shard.payload(key) == name else None
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a payload says about its session."""
+
+    version: int
+    created: int
+    active: int
+    deadline: int
+    ttl: int
+    body_offset: int
+    owner: str | None
+    label: str | None
+    #: The body was found damaged earlier.
+    marked: bool
+
+    def session(self, key: str, state: dict[str, Any]) -> Session:
+        """Return the session with its state."""
+        return Session(
+            key=key,
+            state=state,
+            version=self.version,
+            owner=self.owner,
+            label=self.label,
+            created_at=from_milliseconds(self.created),
+            last_active_at=from_milliseconds(self.active),
+            expires_at=from_milliseconds(self.deadline) if self.deadline else None,
+            ttl=timedelta(milliseconds=self.ttl) if self.ttl else None,
+        )
+
+
+def parse_header(payload: bytes) -> Header:
+    """Read the header of a payload.
+
+    Raises:
+        PayloadTooNew: A later release wrote it.
+        PayloadCorrupt: It is damaged or not ours.
+    """
+    try:
+        magic, form, flags, version, created, active, deadline, ttl, offset, _, owner_size, label_size = (
+            _HEADER.unpack_from(payload)
+        )
+    except StructError as error:
+        raise PayloadCorrupt("The payload is shorter than a session's header.") from error
+    if magic != MAGIC:
+        raise PayloadCorrupt("The payload is not a session of djust.")
+    if form != FORMAT:
+        raise PayloadTooNew(f"The payload's header has format {form}; this release reads format {FORMAT}.")
+    label_at = _HEADER.size + owner_size
+    if label_at + label_size > offset or offset > len(payload):
+        raise PayloadCorrupt("The payload's header is damaged.")
+    try:
+        return Header(
+            version,
+            created,
+            active,
+            deadline,
+            ttl,
+            offset,
+            payload[_HEADER.size : label_at].decode() if owner_size else None,
+            payload[label_at : label_at + label_size].decode() if label_size else None,
+            flags != 0,
+        )
+    except UnicodeDecodeError as error:
+        raise PayloadCorrupt("The names in the payload's header are damaged.") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One incarnation of a session, as the index knows it."""
+
+    created: int
+    key: str
+    owner: str | None
+    label: str | None
+
+    def info(self, deadline: float, active: int) -> SessionInfo:
+        """Return what is known about the live session; ``deadline`` may be infinite."""
+        return SessionInfo(
+            key=self.key,
+            owner=self.owner,
+            label=self.label,
+            created_at=from_milliseconds(self.created),
+            last_active_at=from_milliseconds(active or self.created),
+            expires_at=None if deadline == float("inf") else from_milliseconds(int(deadline)),
+        )
+
+
+def parse_member(member: bytes) -> Member:
+    """Read a member of the index. Its names were checked when they were written."""
+    created, _, key_size, owner_size = _MEMBER.unpack_from(member)
+    owner_at = _MEMBER.size + key_size
+    label_at = owner_at + owner_size
+    return Member(
+        int.from_bytes(created),
+        member[_MEMBER.size : owner_at].decode(),
+        member[owner_at:label_at].decode() or None,
+        member[label_at:].decode() or None,
+    )
+
+
+def parse_record(record: bytes, max_age_ms: int) -> GoneSession:
+    """Read a record of the outbox.
+
+    Args:
+        record: What a script put there.
+        max_age_ms: The absolute limit; a session whose deadline was that limit expired by age.
+    """
+    kind, deadline, active = _RECORD.unpack_from(record)
+    member = parse_member(record[_RECORD.size :])
+    if kind == b"e":
+        cause = "evicted"
+    elif kind == b"x" and max_age_ms and deadline >= member.created + max_age_ms:
+        cause = "max_age"
+    else:
+        cause = "idle"
+    return GoneSession(
+        key=member.key,
+        owner=member.owner,
+        label=member.label,
+        created_at=from_milliseconds(member.created),
+        last_active_at=from_milliseconds(active) if active else None,
+        cause=cause,
+    )

@@ -1,0 +1,16 @@
+-- KEYS: due, act, never, gone, meta
+-- ARGV: limit
+-- Ends sessions without a report; once none is left, forgets the rest of the shard's index in the same step.
+-- Returns how many lived and whether there are more.
+local base = string.sub(KEYS[1], 1, -4)
+local members = redis.call('ZRANGE', KEYS[1], 0, ARGV[1] - 1)
+local payloads, ended = {}, 0
+for i = 1, #members do payloads[i] = base .. 's:' .. unpack_member(members[i]).key end
+if #members > 0 then
+  ended = redis.call('UNLINK', unpack(payloads))
+  redis.call('ZREM', KEYS[1], unpack(members))
+end
+if redis.call('EXISTS', KEYS[1]) == 1 then return { ended, 1 } end
+redis.call('UNLINK', KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5])
+for bucket = 0, 255 do redis.call('UNLINK', owner_key(base, bucket)) end
+return { ended, 0 }

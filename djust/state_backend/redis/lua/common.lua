@@ -1,0 +1,161 @@
+-- Shared by every script. docs/data-model.md describes the keys and records.
+
+local MAGIC, FORMAT, FIXED = 'dj', 1, 51
+local FIELDS = '>c8I8I8I8I8HBHH'
+local BODY_FORMAT, BODY_FLAGS = 1, 1
+local OUTBOX_CAP = 4096
+
+local function now_ms()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+-- Lua prints large numbers in exponent form, which loses milliseconds.
+local function whole(number)
+  return string.format('%.0f', number)
+end
+
+-- The header of a payload: nil if there is none, false if this release cannot read it.
+local function header(key)
+  local raw = redis.call('GETRANGE', key, 0, 255)
+  if raw == '' then return nil end
+  if #raw < FIXED or string.sub(raw, 1, 2) ~= MAGIC or string.byte(raw, 3) ~= FORMAT then return false end
+  local version, created, active, deadline, ttl, offset, bucket, olen, llen = struct.unpack(FIELDS, raw, 5)
+  if offset < FIXED + olen + llen then return false end
+  if offset + 2 > #raw then raw = redis.call('GETRANGE', key, 0, offset + 1) end
+  local body_format, body_flags = string.byte(raw, offset + 1, offset + 2)
+  if body_format ~= BODY_FORMAT or body_flags == nil or body_flags > BODY_FLAGS then return false end
+  return {
+    version = version, created = created, active = active, deadline = deadline, ttl = ttl, bucket = bucket,
+    owner = string.sub(raw, FIXED + 1, FIXED + olen),
+    label = string.sub(raw, FIXED + olen + 1, FIXED + olen + llen),
+    unreadable = string.byte(raw, 4) ~= 0,
+    raw = string.sub(raw, 1, offset),
+  }
+end
+
+-- One index member per incarnation of a session, so that what is lost can still be named.
+local function pack_member(key, created, bucket, owner, label)
+  return struct.pack('>I6BHH', created, bucket, #key, #owner) .. key .. owner .. label
+end
+
+local function unpack_member(member)
+  local created, bucket, klen, olen, at = struct.unpack('>I6BHH', member)
+  local owner_at = at + klen
+  return {
+    created = created, bucket = bucket,
+    key = string.sub(member, at, owner_at - 1),
+    owner = string.sub(member, owner_at, owner_at + olen - 1),
+    label = string.sub(member, owner_at + olen),
+  }
+end
+
+local function owner_key(base, bucket)
+  return base .. 'o:' .. string.format('%02x', bucket)
+end
+
+local function forget_owner(base, meta, bucket, key)
+  if redis.call('HDEL', owner_key(base, bucket), key) == 1 then redis.call('HINCRBY', meta, 'owned', -1) end
+end
+
+local function last_activity(act, never, key)
+  return redis.call('ZSCORE', act, key) or redis.call('ZSCORE', never, key)
+end
+
+-- Takes index entries out whose session is over, and puts them into the outbox for reporting.
+-- `entries` is a flat list of member, deadline. With `cap`, a full outbox counts names instead of keeping them.
+-- Returns how many were taken out, were gone already and turned out to be alive.
+local function take_out(keys, entries, now, cap)
+  local due, act, never, gone, meta = keys.due, keys.act, keys.never, keys.gone, keys.meta
+  local base = string.sub(due, 1, -4)
+  local members, records, forgotten, freed, renewed = {}, {}, {}, {}, {}
+  local already = 0
+  for i = 1, #entries, 2 do
+    local member, deadline = entries[i], entries[i + 1]
+    local entry = unpack_member(member)
+    local payload = base .. 's:' .. entry.key
+    local pttl = redis.call('PTTL', payload)
+    local overdue = tonumber(deadline) <= now
+    local over, last = false, nil
+    if pttl == -2 then
+      over, already = true, already + 1
+      last = last_activity(act, never, entry.key)
+      forgotten[#forgotten + 1] = entry.key
+      if entry.owner ~= '' then forget_owner(base, meta, entry.bucket, entry.key) end
+    elseif overdue then
+      local live = header(payload)
+      if live and pack_member(entry.key, live.created, live.bucket, live.owner, live.label) == member then
+        if live.deadline > 0 and live.deadline <= now then
+          over, last = true, live.active
+          freed[#freed + 1] = payload
+          forgotten[#forgotten + 1] = entry.key
+          if entry.owner ~= '' then forget_owner(base, meta, entry.bucket, entry.key) end
+        else
+          renewed[#renewed + 1] = { member, live.deadline > 0 and whole(live.deadline) or '+inf' }
+        end
+      elseif live == false and pttl > 0 then
+        renewed[#renewed + 1] = { member, whole(now + pttl) }
+      else
+        over = true
+        if live and entry.owner ~= '' and live.owner ~= entry.owner then
+          forget_owner(base, meta, entry.bucket, entry.key)
+        end
+      end
+    end
+    if over then
+      members[#members + 1] = member
+      local at = deadline == 'inf' and 0 or tonumber(deadline)
+      records[#records + 1] = struct.pack('>c1I8I8', overdue and 'x' or 'e', at, tonumber(last or 0)) .. member
+    end
+  end
+  if #members > 0 then
+    redis.call('ZREM', due, unpack(members))
+    redis.call('HINCRBY', meta, 'indexed', -#members)
+    if #forgotten > 0 then
+      redis.call('ZREM', act, unpack(forgotten))
+      redis.call('ZREM', never, unpack(forgotten))
+    end
+    if #freed > 0 then redis.call('UNLINK', unpack(freed)) end
+    if cap and redis.call('LLEN', gone) >= cap then
+      redis.call('HINCRBY', meta, 'dropped', #records)
+    else
+      redis.call('RPUSH', gone, unpack(records))
+    end
+  end
+  for i = 1, #renewed do
+    redis.call('ZREM', due, renewed[i][1])
+    redis.call('ZADD', due, renewed[i][2], renewed[i][1])
+  end
+  return #members, already, #renewed
+end
+
+local function unindex(keys, member)
+  if redis.call('ZREM', keys.due, member) == 1 then redis.call('HINCRBY', keys.meta, 'indexed', -1) end
+end
+
+-- Ends a live session without a report.
+local function erase(keys, payload, key, live)
+  local base = string.sub(keys.due, 1, -4)
+  redis.call('UNLINK', payload)
+  redis.call('ZREM', keys.act, key)
+  redis.call('ZREM', keys.never, key)
+  if live then
+    local member = pack_member(key, live.created, live.bucket, live.owner, live.label)
+    unindex(keys, member)
+    if live.owner ~= '' then forget_owner(base, keys.meta, live.bucket, key) end
+    return
+  end
+  -- An unreadable header names no member: look for it, so that it is not taken for a lost session.
+  local cursor = '0'
+  repeat
+    local page = redis.call('ZSCAN', keys.due, cursor, 'COUNT', 1000)
+    cursor = page[1]
+    for i = 1, #page[2], 2 do
+      local entry = unpack_member(page[2][i])
+      if entry.key == key then
+        unindex(keys, page[2][i])
+        if entry.owner ~= '' then forget_owner(base, keys.meta, entry.bucket, key) end
+      end
+    end
+  until cursor == '0'
+end

@@ -1,0 +1,16 @@
+-- KEYS: due
+-- ARGV: ranks from the top, which is where the latest deadlines are
+-- Returns a flat list of member and bytes; sessions whose payload is gone are left out.
+local base = string.sub(KEYS[1], 1, -4)
+local found = {}
+for i = 1, #ARGV do
+  local member = redis.call('ZREVRANGE', KEYS[1], ARGV[i], ARGV[i])[1]
+  if member then
+    local bytes = redis.call('MEMORY', 'USAGE', base .. 's:' .. unpack_member(member).key)
+    if bytes then
+      found[#found + 1] = member
+      found[#found + 1] = bytes
+    end
+  end
+end
+return found

@@ -1,0 +1,61 @@
+-- KEYS: due, act, never, gone
+-- ARGV: how many sessions to sample for the average, rank in act to start from, rank in never to start from
+-- Returns: live, overdue, lowest deadline, length of the outbox, now, oldest and newest activity of live sessions,
+-- sum of sampled ages, sampled, next ranks ('' when the oldest was found).
+local due, act, never = KEYS[1], KEYS[2], KEYS[3]
+local base = string.sub(due, 1, -4)
+local now = now_ms()
+local live = redis.call('ZCOUNT', due, '(' .. whole(now), '+inf')
+local overdue = redis.call('ZCOUNT', due, '-inf', whole(now))
+local lowest = redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')[2] or ''
+
+local STEP, MOST = 16, 1024
+local function first_live(set, from, command)
+  local rank = from
+  while rank < from + MOST do
+    local page = redis.call(command, set, rank, rank + STEP - 1, 'WITHSCORES')
+    for i = 1, #page, 2 do
+      if redis.call('PTTL', base .. 's:' .. page[i]) ~= -2 then return page[i + 1], '' end
+    end
+    if #page < 2 * STEP then return '', '' end
+    rank = rank + STEP
+  end
+  return '', rank
+end
+
+local sum, sampled = 0, 0
+local function sample(set, count)
+  local size = redis.call('ZCARD', set)
+  if size == 0 then return end
+  local step = math.max(1, size / count)
+  local position = step > 1 and step / 2 or 0
+  while position < size do
+    local at = math.floor(position)
+    local found = redis.call('ZRANGE', set, at, at, 'WITHSCORES')
+    if found[1] and redis.call('PTTL', base .. 's:' .. found[1]) ~= -2 then
+      sum, sampled = sum + (now - tonumber(found[2])), sampled + 1
+    end
+    position = position + step
+  end
+end
+
+local oldest, newest, next_act, next_never = {}, {}, '', ''
+if ARGV[2] ~= '' then
+  oldest[1], next_act = first_live(act, tonumber(ARGV[2]), 'ZRANGE')
+  newest[1] = first_live(act, 0, 'ZREVRANGE')
+end
+if ARGV[3] ~= '' then
+  oldest[2], next_never = first_live(never, tonumber(ARGV[3]), 'ZRANGE')
+  newest[2] = first_live(never, 0, 'ZREVRANGE')
+end
+local in_never = redis.call('ZCARD', never)
+local in_act = redis.call('ZCARD', act)
+local wanted = tonumber(ARGV[1])
+if wanted > 0 and in_act + in_never > 0 then
+  local share = math.floor(wanted * in_never / (in_act + in_never) + 0.5)
+  if in_act + in_never <= wanted then share = in_never end
+  if in_never > 0 then sample(never, math.max(1, share)) end
+  if in_act > 0 then sample(act, math.max(1, wanted - share)) end
+end
+return { live, overdue, lowest, redis.call('LLEN', KEYS[4]), whole(now),
+  oldest[1] or '', oldest[2] or '', newest[1] or '', newest[2] or '', whole(sum), sampled, next_act, next_never }

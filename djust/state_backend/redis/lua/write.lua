@@ -1,0 +1,72 @@
+-- KEYS: payload, due, act, never, gone, meta
+-- ARGV: key, version, expected ('' any, 'new', or 8 bytes), ttl ms ('' its own, 0 never), default ttl ms,
+--       max age ms (0 off), owner ('' keep), bucket of the owner, label ('' keep), body
+-- Returns the header as saved; or G gone, U unreadable, C and the version that is there.
+local payload, due, act, never, gone, meta = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local key, version, expected = ARGV[1], ARGV[2], ARGV[3]
+local now = now_ms()
+local old = header(payload)
+if old == false then return 'U' end
+-- The version is this write's own random number: finding it means that an earlier try had succeeded.
+if old and old.version == version then return old.raw end
+if expected == 'new' then
+  if old then return 'C' .. old.version end
+elseif expected ~= '' then
+  if not old then return 'G' end
+  if old.version ~= expected then return 'C' .. old.version end
+end
+if old and old.unreadable then return 'U' end
+
+local ttl = ARGV[4] ~= '' and tonumber(ARGV[4]) or (old and old.ttl) or tonumber(ARGV[5])
+local max_age = tonumber(ARGV[6])
+local owner, bucket, label = ARGV[7], tonumber(ARGV[8]), ARGV[9]
+local created = now
+if old then
+  created = old.created
+  if owner == '' then owner, bucket = old.owner, old.bucket end
+  if label == '' then label = old.label end
+end
+local deadline = ttl > 0 and now + ttl or 0
+if max_age > 0 and (deadline == 0 or created + max_age < deadline) then deadline = created + max_age end
+
+local offset = FIXED + #owner + #label
+local head = struct.pack('>c2BB' .. string.sub(FIELDS, 2), MAGIC, FORMAT, 0, version, created, now, deadline, ttl,
+  offset, bucket, #owner, #label) .. owner .. label
+-- SET comes first: under full memory Redis refuses a script's first growing command, and then nothing has changed.
+redis.call('SET', payload, head .. ARGV[10])
+if deadline > 0 then redis.call('PEXPIREAT', payload, whole(deadline)) end
+
+local base = string.sub(due, 1, -4)
+local member = pack_member(key, created, bucket, owner, label)
+local added = redis.call('ZADD', due, deadline > 0 and whole(deadline) or '+inf', member)
+if old then
+  if old.owner ~= owner or old.label ~= label then
+    added = added - redis.call('ZREM', due, pack_member(key, old.created, old.bucket, old.owner, old.label))
+    if old.owner ~= owner and old.owner ~= '' then forget_owner(base, meta, old.bucket, key) end
+  end
+  if (old.ttl > 0) ~= (ttl > 0) then redis.call('ZREM', old.ttl > 0 and act or never, key) end
+else
+  redis.call('ZREM', ttl > 0 and never or act, key)
+end
+redis.call('ZADD', ttl > 0 and act or never, whole(now), key)
+if added ~= 0 then redis.call('HINCRBY', meta, 'indexed', added) end
+if owner ~= '' and not (old and old.owner == owner) then
+  if redis.call('HSET', owner_key(base, bucket), key, owner) == 1 then redis.call('HINCRBY', meta, 'owned', 1) end
+end
+
+-- Look at the longest overdue entry and at a few others, so that the index cannot outgrow what it indexes.
+local looked = redis.call('ZRANGEBYSCORE', due, '-inf', whole(now), 'WITHSCORES', 'LIMIT', 0, 1)
+local size = redis.call('ZCARD', due)
+local seed = string.byte(version, 5) * 65536 + string.byte(version, 6) * 256 + string.byte(version, 7)
+local rank = seed % size
+local others = redis.call('ZRANGE', due, rank, rank + 1, 'WITHSCORES')
+for i = 1, #others, 2 do
+  if others[i] ~= member and others[i] ~= looked[1] then
+    looked[#looked + 1] = others[i]
+    looked[#looked + 1] = others[i + 1]
+  end
+end
+if #looked > 0 then
+  take_out({ due = due, act = act, never = never, gone = gone, meta = meta }, looked, now, OUTBOX_CAP)
+end
+return head
