@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import os
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from heapq import nlargest
 from threading import Lock
@@ -17,12 +16,11 @@ from djust.codec import Codec
 from djust.conf import Config
 from djust.exceptions import BackendFull, InvalidArgument
 from djust.log import hashed, logger
-from djust.state_backend.announce import aannounce, announce
+from djust.state_backend.announce import announce
 from djust.state_backend.base import (
     Backlog,
     Session,
     SessionInfo,
-    StateBackend,
     Sweep,
     check_name,
     check_seconds,
@@ -30,13 +28,13 @@ from djust.state_backend.base import (
     from_milliseconds,
     ttl_milliseconds,
 )
+from djust.state_backend.memory.aio import DirectTwins
 from djust.state_backend.memory.deadlines import NEVER
-from djust.state_backend.memory.sweep import MemorySweep
+from djust.state_backend.memory.sweep import CLAIM_SIZE, MemorySweep
 from djust.state_backend.memory.sweeper import Sweeper
 from djust.state_backend.memory.table import SLICE, Change, Record, Table, now_milliseconds
 
 _LARGEST = 10
-_CLAIM = 25
 
 
 def _versions_from_now() -> itertools.count[int]:
@@ -47,7 +45,7 @@ def _versions_from_now() -> itertools.count[int]:
 _versions = _versions_from_now()
 
 
-class InMemoryStateBackend(StateBackend):
+class InMemoryStateBackend(DirectTwins):
     """Keeps sessions in the process that runs it. For development and for a site of one process.
 
     A thread of that process sweeps it, from the first ``set`` until ``close``. After a fork the child starts without
@@ -137,7 +135,7 @@ class InMemoryStateBackend(StateBackend):
         self._sweeper.start()
         if record.version == record.born:
             _log("session_created", key, record)
-        return _session(key, record, state)
+        return _session(key, record, self._codec.decode(change.body))
 
     def touch(self, key: str, ttl: float | None = None) -> bool:
         """See ``StateBackend``."""
@@ -191,7 +189,7 @@ class InMemoryStateBackend(StateBackend):
         total = sum(size for size, _key in sizes)
         return {
             "total_state_bytes": total,
-            "average_state_bytes": total / len(sizes) if sizes else 0,
+            "average_state_bytes": round(total / len(sizes)) if sizes else 0,
             "largest_sessions": [{"key": key, "bytes": size} for size, key in nlargest(_LARGEST, sizes)],
             "sessions_sampled": len(sizes),
             "confidence": 0,
@@ -220,6 +218,17 @@ class InMemoryStateBackend(StateBackend):
             oldest_overdue_seconds=(now - min(deadlines)) / 1000 if deadlines else None,
         )
 
+    def count_due(self, ttl: float | None = None) -> int:
+        """Return how many sessions ``cleanup_expired(ttl)`` would remove and report."""
+        idle = _milliseconds(ttl)
+        if idle == 0:
+            return 0
+        items = self._table.items()
+        now = now_milliseconds()
+        before = 0 if idle is None else now - idle
+        due = sum(record.deadline <= now or (record.ttl > 0 and record.active < before) for _key, record in items)
+        return due + len(self._table.waiting())
+
     def acquire_lease(self, name: str, token: str, seconds: float) -> bool:
         """See ``StateBackend``."""
         now = time.monotonic()
@@ -240,74 +249,7 @@ class InMemoryStateBackend(StateBackend):
         """See ``StateBackend``."""
         return self._clean(self.open_sweep(ttl=ttl))[0]
 
-    # Asynchronous twins: nothing here waits for anything but a lock that is never held for long
-
-    async def aget(self, key: str) -> Session | None:
-        """See ``get``."""
-        return self.get(key)
-
-    async def aset(
-        self,
-        key: str,
-        state: dict[str, Any],
-        ttl: float | None = None,
-        *,
-        owner: str | int | None = None,
-        label: str | None = None,
-        expected_version: int | None = None,
-    ) -> Session:
-        """See ``set``."""
-        return self.set(key, state, ttl, owner=owner, label=label, expected_version=expected_version)
-
-    async def atouch(self, key: str, ttl: float | None = None) -> bool:
-        """See ``touch``."""
-        return self.touch(key, ttl)
-
-    async def adelete(self, key: str) -> bool:
-        """See ``delete``."""
-        return self.delete(key)
-
-    async def adelete_owner(self, owner: str | int) -> int:
-        """See ``delete_owner``."""
-        return self.delete_owner(owner)
-
-    async def adelete_all(self) -> int:
-        """See ``delete_all``."""
-        return self.delete_all()
-
-    async def aiter_sessions(
-        self, *, owner: str | int | None = None, label: str | None = None, page_size: int = 500
-    ) -> AsyncIterator[SessionInfo]:
-        """See ``iter_sessions``."""
-        for position, info in enumerate(self.iter_sessions(owner=owner, label=label, page_size=page_size), 1):
-            yield info
-            if position % page_size == 0:
-                await asyncio.sleep(0)
-
-    async def aget_stats(self) -> dict[str, Any]:
-        """See ``get_stats``."""
-        return self.get_stats()
-
-    async def aget_memory_stats(self) -> dict[str, Any]:
-        """See ``get_memory_stats``."""
-        return self.get_memory_stats()
-
-    async def ahealth_check(self) -> dict[str, Any]:
-        """See ``health_check``."""
-        return self.health_check()
-
-    async def acleanup_expired(self, ttl: float | None = None) -> int:
-        """See ``cleanup_expired``."""
-        sweep = self.open_sweep(ttl=ttl)
-        removed = 0
-        done = False
-        while not done:
-            done = sweep.reap(SLICE).done
-            while gone := sweep.claim(_CLAIM):
-                removed += len(gone)
-                await aannounce(type(self), gone)
-            await asyncio.sleep(0)
-        return removed
+    # Its thread
 
     def close(self) -> None:
         """Stop sweeping. The sessions stay; the next ``set`` starts the sweeping again."""
@@ -347,7 +289,7 @@ class InMemoryStateBackend(StateBackend):
             reaped = sweep.reap(SLICE)
             scanned += reaped.scanned
             done = reaped.done
-            while gone := sweep.claim(_CLAIM):
+            while gone := sweep.claim(CLAIM_SIZE):
                 removed += len(gone)
                 announce(type(self), gone)
         return removed, scanned

@@ -10,6 +10,9 @@ from itertools import islice
 from djust.state_backend.base import GoneSession, Reaped, Sweep
 from djust.state_backend.memory.table import SLICE, Table
 
+#: Reports that are taken from the outbox at once.
+CLAIM_SIZE = 25
+
 
 class MemorySweep(Sweep):
     """Reaps what is due and, if asked, what has been idle for long.

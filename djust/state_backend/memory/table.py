@@ -248,7 +248,7 @@ class Table:
                     continue
                 scanned += 1
                 overdue = record.deadline <= now
-                if overdue or (record.ttl and record.active + longer_than < now):
+                if overdue or (record.ttl and record.active < now - longer_than):
                     self._outbox.append(Gone(key, self._take(key, record), None if overdue else "idle"))
                     removed += 1
         return Reaped(scanned=scanned, removed=removed)
