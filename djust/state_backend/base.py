@@ -95,6 +95,35 @@ class Backlog:
     oldest_overdue_seconds: float | None
 
 
+#: What reconcile can find, and repair when it is named.
+#: ``index_without_data``: an entry whose payload is gone before its time. Repair: report it as lost.
+#: ``data_without_index``: a payload that the index does not know, or not completely. Repair: index it.
+#: ``no_ttl``: a payload that should expire and never will. Repair: give it its deadline.
+#: ``undecodable``: a payload that this release cannot read. It is listed only, and goes at its own deadline.
+FINDING_KINDS = ("index_without_data", "data_without_index", "no_ttl", "undecodable")
+REPAIRABLE_KINDS = FINDING_KINDS[:3]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Something that reconcile found."""
+
+    kind: str
+    key: str
+    detail: str
+    repaired: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReconcileStep:
+    """One slice of a reconcile."""
+
+    checked: int
+    findings: Sequence[Finding]
+    #: Where to go on; ``None`` when everything was looked at.
+    cursor: str | None
+
+
 class Sweep(ABC):
     """One pass over what is due. ``reap`` frees, ``claim`` hands out what is to be reported.
 
@@ -136,6 +165,10 @@ class StateBackend(ABC):
 
     #: Whether the sessions live in the memory of one process, so that no other process can see them.
     process_local: bool = False
+
+    #: Whether this process has stored a session. A process-local backend that was never used here is another
+    #: process's affair: sweeping this process's empty one would be no clean-up.
+    ever_used: bool = True
 
     def __init__(self, default_ttl: float = 3600, *, max_age: float | None = None) -> None:
         self.default_ttl = check_seconds("default_ttl", default_ttl)
@@ -255,6 +288,10 @@ class StateBackend(ABC):
         """Return what is overdue and has not been reported yet."""
 
     @abstractmethod
+    def count_due(self, ttl: float | None = None) -> int:
+        """Return how many sessions a sweep with this ``ttl`` would report."""
+
+    @abstractmethod
     def acquire_lease(self, name: str, token: str, seconds: float) -> bool:
         """Take or renew the lease ``name`` for ``token``; return False when another token holds it."""
 
@@ -269,6 +306,18 @@ class StateBackend(ABC):
         Args:
             ttl: Also those idle for longer than this many seconds. Zero or less removes nothing at all.
         """
+
+    def reconcile(self, cursor: str | None, *, repair: frozenset[str] = frozenset()) -> ReconcileStep | None:
+        """Compare one slice of the index with the data.
+
+        Args:
+            cursor: ``None`` to begin, then what the step before returned.
+            repair: Which of ``REPAIRABLE_KINDS`` to repair.
+
+        Returns:
+            The step, or ``None`` if index and data cannot differ in this backend.
+        """
+        return None
 
     # Asynchronous twins
 

@@ -27,6 +27,7 @@ from djust.log import hashed, logger
 from djust.state_backend.announce import aannounce, announce
 from djust.state_backend.base import (
     Backlog,
+    ReconcileStep,
     Session,
     SessionInfo,
     StateBackend,
@@ -43,6 +44,7 @@ from djust.state_backend.redis.availability import Availability
 from djust.state_backend.redis.calls import Call, command, run
 from djust.state_backend.redis.client import build_client
 from djust.state_backend.redis.layout import Header, Layout, owner_bucket, parse_header
+from djust.state_backend.redis.reconcile import Reconciler
 from djust.state_backend.redis.scripts import LEASE, MARK, RELEASE, TOUCH, WRITE
 from djust.state_backend.redis.sweep import RedisSweep, SweepOperations
 
@@ -258,6 +260,12 @@ class RedisStateBackend(StateBackend):
     def backlog(self) -> Backlog:
         return self._client.drive(operations.backlog(self._layout))
 
+    def count_due(self, ttl: float | None = None) -> int:
+        due = self.backlog().sessions
+        if ttl is None:
+            return due
+        return due + self._client.drive(operations.count_idle(self._layout, ttl_milliseconds(ttl)))
+
     def acquire_lease(self, name: str, token: str, seconds: float) -> bool:
         call = run(LEASE, (self._layout.lease(name),), token, ttl_milliseconds(seconds), repeatable=True)
         return bool(self._client.send(call) == 1)
@@ -288,6 +296,10 @@ class RedisStateBackend(StateBackend):
                 removed += sum(session.expired for session in gone)
         await self._aclient.drive(steps.close())
         return removed
+
+    def reconcile(self, cursor: str | None, *, repair: frozenset[str] = frozenset()) -> ReconcileStep:
+        reconciler = Reconciler(self._layout, self._codec, repair=repair, default_ttl_ms=self._default_ttl_ms)
+        return self._client.drive(reconciler.step(cursor))
 
     # Connections
 

@@ -12,7 +12,7 @@ from djust.state_backend.base import Backlog, SessionInfo
 from djust.state_backend.redis.calls import Call, Operation, Primaries, command, run
 from djust.state_backend.redis.layout import Layout, Shard, owner_bucket, parse_member
 from djust.state_backend.redis.replies import info_fields, scan_page
-from djust.state_backend.redis.scripts import CLEAR, DELETE, MEMORY, OWNER, OWNER_WALK, PAGE, STATS
+from djust.state_backend.redis.scripts import CLEAR, COUNT_IDLE, DELETE, MEMORY, OWNER, OWNER_WALK, PAGE, STATS
 
 #: Sessions sampled for the average age, over all shards. Fewer sessions than this are all counted.
 AGE_SAMPLE = 1024
@@ -199,6 +199,18 @@ def collect_stats(layout: Layout, sample: int = AGE_SAMPLE) -> Operation[Stats]:
                 following.append((shard, next_act, next_never))
         waiting, first = following, False
     total.average = weighted / weight if weight else None
+    return total
+
+
+def count_idle(layout: Layout, idle_ms: int) -> Operation[int]:
+    """Count live sessions that could idle out and have been idle for longer than ``idle_ms``."""
+    total, offset = 0, 0
+    waiting: Sequence[Shard] = layout.shards
+    while waiting:
+        replies = yield [run(COUNT_IDLE, (s.act,), idle_ms, offset, PAGE_SIZE, repeatable=True) for s in waiting]
+        total += sum(live for _, live in replies)
+        waiting = [shard for shard, (seen, _) in zip(waiting, replies, strict=True) if seen == PAGE_SIZE]
+        offset += PAGE_SIZE
     return total
 
 

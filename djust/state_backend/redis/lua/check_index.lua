@@ -1,0 +1,19 @@
+-- KEYS: due, act, never, gone, meta
+-- ARGV: cursor, count, '1' to repair
+-- Returns the next cursor, how many entries were looked at, and the members whose payload is gone before its time.
+local base = string.sub(KEYS[1], 1, -4)
+local now = now_ms()
+local page = redis.call('ZSCAN', KEYS[1], ARGV[1], 'COUNT', ARGV[2])
+local lost, entries = {}, {}
+for i = 1, #page[2], 2 do
+  local member, deadline = page[2][i], page[2][i + 1]
+  if tonumber(deadline) > now and redis.call('PTTL', base .. 's:' .. unpack_member(member).key) == -2 then
+    lost[#lost + 1] = member
+    entries[#entries + 1] = member
+    entries[#entries + 1] = deadline
+  end
+end
+if ARGV[3] == '1' and #entries > 0 then
+  take_out({ due = KEYS[1], act = KEYS[2], never = KEYS[3], gone = KEYS[4], meta = KEYS[5] }, entries, now)
+end
+return { page[1], #page[2] / 2, lost }

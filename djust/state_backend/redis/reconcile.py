@@ -1,0 +1,117 @@
+"""Compares index and data, a page at a time: first every index entry, then every payload, then the counters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from djust.codec import Codec
+from djust.exceptions import CodecError, InvalidArgument
+from djust.state_backend.base import REPAIRABLE_KINDS, Finding, ReconcileStep
+from djust.state_backend.redis.calls import Operation, Primaries, command, run
+from djust.state_backend.redis.layout import Layout, Shard, parse_header, parse_member
+from djust.state_backend.redis.replies import scan_page
+from djust.state_backend.redis.scripts import CHECK_DATA, CHECK_INDEX, RECOUNT
+
+PAGE_SIZE = 250
+
+
+class Reconciler:
+    """The steps of a reconcile as operations."""
+
+    def __init__(self, layout: Layout, codec: Codec, *, repair: frozenset[str], default_ttl_ms: int) -> None:
+        unknown = repair.difference(REPAIRABLE_KINDS)
+        if unknown:
+            raise InvalidArgument(f"Cannot repair {sorted(unknown)[0]!r}: choose from {', '.join(REPAIRABLE_KINDS)}.")
+        self._layout = layout
+        self._codec = codec
+        self._repair = repair
+        self._default_ttl_ms = default_ttl_ms
+
+    def step(self, cursor: str | None) -> Operation[ReconcileStep]:
+        """Do the step that ``cursor`` names: ``phase:number:cursor within``."""
+        phase, _, rest = (cursor or "index:0:0").partition(":")
+        number, _, inner = rest.partition(":")
+        if phase not in ("index", "data") or not number.isdigit() or not inner.isdigit():
+            raise InvalidArgument("This is no cursor of a reconcile. Begin without one.")
+        if phase == "index" and int(number) < len(self._layout.shards):
+            return (yield from self._index_step(int(number), inner))
+        return (yield from self._data_step(int(number), inner))
+
+    def _index_step(self, number: int, inner: str) -> Operation[ReconcileStep]:
+        shard = self._layout.shards[number]
+        repair = "index_without_data" in self._repair
+        [[after, checked, lost]] = yield [
+            run(CHECK_INDEX, (shard.due, shard.act, shard.never, shard.gone, shard.meta), inner, PAGE_SIZE, int(repair))
+        ]
+        findings = [
+            Finding(
+                kind="index_without_data",
+                key=parse_member(member).key,
+                detail="The payload is gone before its time.",
+                repaired=repair,
+            )
+            for member in lost
+        ]
+        if after != b"0":
+            following = f"index:{number}:{after.decode()}"
+        elif number + 1 < len(self._layout.shards):
+            following = f"index:{number + 1}:0"
+        else:
+            following = "data:0:0"
+        return ReconcileStep(checked=checked, findings=findings, cursor=following)
+
+    def _data_step(self, number: int, inner: str) -> Operation[ReconcileStep]:
+        nodes = sorted((yield Primaries()))
+        if number >= len(nodes):
+            yield [run(RECOUNT, (s.due, s.meta)) for s in self._layout.shards] if self._repair else []
+            return ReconcileStep(checked=0, findings=(), cursor=None)
+        pattern = self._layout.payload_pattern
+        [reply] = yield [command("SCAN", inner, "MATCH", pattern, "COUNT", PAGE_SIZE, node=nodes[number])]
+        after, names = scan_page(reply)
+        found = [parsed for name in names if (parsed := self._layout.parse_payload(name)) is not None]
+        findings = (yield from self._check(found)) if found else ()
+        following = f"data:{number}:{after.decode()}" if after != b"0" else f"data:{number + 1}:0"
+        return ReconcileStep(checked=len(found), findings=findings, cursor=following)
+
+    def _check(self, found: list[tuple[Shard, bytes]]) -> Operation[Sequence[Finding]]:
+        index, ttl = "data_without_index" in self._repair, "no_ttl" in self._repair
+        replies = yield [
+            run(
+                CHECK_DATA,
+                (shard.payload(key), shard.due, shard.act, shard.never, shard.meta),
+                key,
+                int(index),
+                int(ttl),
+                self._default_ttl_ms,
+            )
+            for shard, key in found
+        ]
+        findings = []
+        readable = []
+        for (shard, key), (status, unindexed, no_ttl) in zip(found, replies, strict=True):
+            name = key.decode(errors="backslashreplace")
+            if no_ttl:
+                findings.append(Finding(kind="no_ttl", key=name, detail="It would never expire.", repaired=ttl))
+            if unindexed:
+                detail = "The index does not know it, or not completely."
+                findings.append(Finding(kind="data_without_index", key=name, detail=detail, repaired=index))
+            if status == 2:
+                detail = "The header is damaged, of a later release, or not ours."
+                findings.append(Finding(kind="undecodable", key=name, detail=detail))
+            elif status == 1:
+                readable.append((shard, key))
+        payloads = (yield [command(b"GET", shard.payload(key)) for shard, key in readable]) if readable else []
+        for (_, key), payload in zip(readable, payloads, strict=True):
+            reason = self._unreadable(payload)
+            if reason is not None:
+                findings.append(Finding(kind="undecodable", key=key.decode(errors="backslashreplace"), detail=reason))
+        return findings
+
+    def _unreadable(self, payload: bytes | None) -> str | None:
+        if payload is None:
+            return None
+        try:
+            self._codec.decode(payload[parse_header(payload).body_offset :])
+        except CodecError as error:
+            return str(error)
+        return None
