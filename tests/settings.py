@@ -1,4 +1,4 @@
-"""The smallest project that uses all of djust. ``TEST_DATABASE_URL`` runs the tests on another database than SQLite."""
+"""The smallest project that uses all of djust. ``TEST_DATABASE_URL`` names another database than SQLite."""
 
 from __future__ import annotations
 

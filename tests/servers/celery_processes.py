@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests.servers.process import Process
+from tests.servers.process import Process, child_environment
 from tests.servers.reaper import get_reaper
 
 
@@ -18,7 +17,7 @@ class CeleryProcess:
 
     Args:
         app: What ``celery -A`` gets.
-        env: Variables on top of those of this process.
+        env: Variables on top of ``child_environment``.
         cwd: Where to start it, so that ``app`` can be imported.
         arguments: More arguments of the command.
         timeout: Seconds to wait until it is ready.
@@ -38,7 +37,7 @@ class CeleryProcess:
     ) -> None:
         self.directory = get_reaper().new_directory(f"celery-{self.command}")
         self._command = [sys.executable, "-m", "celery", "-A", app, self.command, *self._defaults(), *arguments]
-        self._env = {**os.environ, "PYTHONUNBUFFERED": "1", "NO_COLOR": "1", **(env or {})}
+        self._env = child_environment(env)
         self._cwd = cwd
         self._timeout = timeout
         self._process: Process | None = None

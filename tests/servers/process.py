@@ -7,10 +7,23 @@ import re
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from tests.servers.reaper import get_reaper
 from tests.servers.waiting import wait_until
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def child_environment(changes: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return this process's variables for a Python child that has to find this repository's packages.
+
+    The settings module of the tests is left out: a child says itself which project it is.
+    """
+    inherited = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
+    path = os.pathsep.join(filter(None, [str(ROOT), inherited.get("PYTHONPATH")]))
+    return {**inherited, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1", "NO_COLOR": "1", **(changes or {})}
 
 
 class Process:
@@ -104,14 +117,10 @@ class Process:
         if self.running:
             self.send(signal.SIGCONT)
             self.send(signal.SIGTERM)
-            try:
+            with suppress(subprocess.TimeoutExpired):
                 self._popen.wait(timeout)
-            except subprocess.TimeoutExpired:
-                pass
         self.kill()
 
     def _signal_group(self, number: signal.Signals) -> None:
-        try:
+        with suppress(ProcessLookupError):
             os.killpg(self.pid, number)
-        except ProcessLookupError:
-            pass

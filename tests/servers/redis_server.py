@@ -6,7 +6,6 @@ import os
 import signal
 import socket
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote

@@ -67,7 +67,7 @@ class TcpProxy:
         self._loop.call_soon_threadsafe(self._passing.clear)
 
     def lose_replies(self, count: int = 1) -> None:
-        """Swallow the next ``count`` replies, each with its connection: the server did the work, nobody hears of it."""
+        """Swallow the next ``count`` replies, each with its connection: the work was done, nobody hears of it."""
         self._replies_to_lose = count
 
     def restore(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import sys
 from collections.abc import Mapping, Sequence
@@ -11,7 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from tests.servers.ports import HOST, free_port
-from tests.servers.process import Process
+from tests.servers.process import Process, child_environment
 from tests.servers.reaper import get_reaper
 from tests.servers.waiting import wait_until
 
@@ -31,7 +30,7 @@ class UvicornServer:
     ) -> None:
         self.port = free_port()
         self._app = app
-        self._env = {**os.environ, "PYTHONUNBUFFERED": "1", **(env or {})}
+        self._env = child_environment(env)
         self._cwd = cwd
         self._arguments = list(arguments)
         self._log = get_reaper().new_directory("uvicorn") / "log"
