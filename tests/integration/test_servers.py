@@ -34,7 +34,8 @@ def test_a_cluster_has_three_primaries_that_serve_every_slot(redis_cluster):
     for node in redis_cluster.nodes:
         with node.client() as client:
             counts.append(client.dbsize())
-    assert len(counts) == 3 and all(counts)
+    assert len(counts) == 3
+    assert all(counts)
     redis_cluster.flush()
 
 
