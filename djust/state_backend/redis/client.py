@@ -7,7 +7,6 @@ from typing import Any, cast
 
 from redis.backoff import NoBackoff
 from redis.cluster import RedisCluster
-from redis.connection import BlockingConnectionPool, Connection
 from redis.exceptions import NoScriptError, ResponseError
 from redis.retry import Retry
 
@@ -15,6 +14,7 @@ from djust.exceptions import DjustError
 from djust.state_backend.redis.address import Address
 from djust.state_backend.redis.availability import Availability
 from djust.state_backend.redis.calls import Call, Operation, Primaries, T
+from djust.state_backend.redis.connections import Connections
 from djust.state_backend.redis.errors import REDIS_ERRORS, is_connection_error, translate
 
 
@@ -41,8 +41,8 @@ class Client:
     ) -> None:
         self._endpoint = address.endpoint
         self._availability = availability
-        self._pool = BlockingConnectionPool.from_url(
-            address.url, max_connections=max_connections, timeout=timeout, **options(timeout)
+        self._connections = Connections(
+            address.url, max_connections=max_connections, timeout=timeout, options=options(timeout)
         )
 
     def send(self, call: Call) -> Any:
@@ -57,12 +57,7 @@ class Client:
         """Send calls in one round trip and return their replies; the first that failed is raised."""
         failure: DjustError
         try:
-            replies = self._exchange_twice(calls)
-            unknown = [i for i, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
-            if unknown:
-                again = self._exchange([calls[i].with_source() for i in unknown])
-                for i, reply in zip(unknown, again, strict=True):
-                    replies[i] = reply
+            replies = self._exchange_calls(calls)
             for reply in replies:
                 if isinstance(reply, Exception):
                     raise reply
@@ -94,20 +89,38 @@ class Client:
 
     def close(self) -> None:
         """Close the connections."""
-        self._pool.disconnect()
+        self._connections.disconnect()
 
-    def _exchange_twice(self, calls: Sequence[Call]) -> list[Any]:
-        packed = [call.args for call in calls]
+    def _exchange_calls(self, calls: Sequence[Call]) -> list[Any]:
+        """Exchange calls for replies, with errors in the place of those that were refused."""
+        repeatable = all(call.repeatable for call in calls)
+        commands = [call.args for call in calls]
         try:
-            return self._exchange(packed)
+            replies = self._exchange(commands, fresh=not repeatable)
         except REDIS_ERRORS as error:
-            if not is_connection_error(error) or not all(call.repeatable for call in calls):
+            if not repeatable or not is_connection_error(error):
                 raise
-        return self._exchange(packed)
+            # The others are most likely broken too, as after a restart of the server.
+            self.close()
+            replies = self._exchange(commands, fresh=True)
+        unknown = [i for i, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
+        if unknown:
+            again = self._exchange([calls[i].with_source() for i in unknown], fresh=True)
+            for i, reply in zip(unknown, again, strict=True):
+                replies[i] = reply
+        return replies
 
-    def _exchange(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
-        connection = cast(Connection, self._pool.get_connection())
+    def _exchange(self, commands: Sequence[tuple[Any, ...]], *, fresh: bool) -> list[Any]:
+        """Send commands and read their replies.
+
+        Args:
+            commands: What to send.
+            fresh: Make sure first that the server has not closed the connection, because it cannot be sent again.
+        """
+        connection = self._connections.take()
         try:
+            if fresh and connection.is_connected and connection.can_read():
+                connection.disconnect()
             if len(commands) == 1:
                 connection.send_command(*commands[0], check_health=False)
             else:
@@ -124,7 +137,7 @@ class Client:
             connection.disconnect()
             raise
         finally:
-            self._pool.release(connection)
+            self._connections.give_back(connection)
 
 
 class ClusterClient(Client):
@@ -157,21 +170,21 @@ class ClusterClient(Client):
             self._cluster = RedisCluster.from_url(self._address.url, **self._options)
         return self._cluster
 
-    def _exchange_twice(self, calls: Sequence[Call]) -> list[Any]:
+    def _exchange_calls(self, calls: Sequence[Call]) -> list[Any]:
         if any(call.node for call in calls):
             cluster = self._connected()
             return [
                 cluster.execute_command(*call.args, target_nodes=cluster.get_node(node_name=call.node))
                 for call in calls
             ]
-        return super()._exchange_twice(calls)
+        return super()._exchange_calls(calls)
 
-    def _exchange(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
+    def _exchange(self, commands: Sequence[tuple[Any, ...]], *, fresh: bool) -> list[Any]:
         cluster = self._connected()
         if len(commands) == 1:
             try:
                 return [cluster.execute_command(*commands[0])]
-            except NoScriptError as error:
+            except ResponseError as error:
                 return [error]
         pipeline = cluster.pipeline()
         for args in commands:

@@ -68,7 +68,7 @@ end
 local function take_out(keys, entries, now, cap)
   local due, act, never, gone, meta = keys.due, keys.act, keys.never, keys.gone, keys.meta
   local base = string.sub(due, 1, -4)
-  local members, records, forgotten, freed, renewed = {}, {}, {}, {}, {}
+  local members, records, forgotten, freed, renewed, superseded = {}, {}, {}, {}, {}, {}
   local already = 0
   for i = 1, #entries, 2 do
     local member, deadline = entries[i], entries[i + 1]
@@ -96,9 +96,13 @@ local function take_out(keys, entries, now, cap)
       elseif live == false and pttl > 0 then
         renewed[#renewed + 1] = { member, whole(now + pttl) }
       else
+        -- The key belongs to a later incarnation by now, or to something unreadable that has no deadline.
         over = true
-        if live and entry.owner ~= '' and live.owner ~= entry.owner then
-          forget_owner(base, meta, entry.bucket, entry.key)
+        if live then
+          if entry.owner ~= '' and live.owner ~= entry.owner then
+            forget_owner(base, meta, entry.bucket, entry.key)
+          end
+          superseded[#superseded + 1] = { live.ttl > 0 and never or act, entry.key }
         end
       end
     end
@@ -115,6 +119,7 @@ local function take_out(keys, entries, now, cap)
       redis.call('ZREM', act, unpack(forgotten))
       redis.call('ZREM', never, unpack(forgotten))
     end
+    for i = 1, #superseded do redis.call('ZREM', superseded[i][1], superseded[i][2]) end
     if #freed > 0 then redis.call('UNLINK', unpack(freed)) end
     if cap and redis.call('LLEN', gone) >= cap then
       redis.call('HINCRBY', meta, 'dropped', #records)

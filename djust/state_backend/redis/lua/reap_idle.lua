@@ -15,7 +15,7 @@ for i = 1, #names do
     -- Its entry in `due` is reported when that deadline comes, or when it is found to be lost.
     already = already + 1
     redis.call('ZREM', act, key)
-  elseif live.active > now - tonumber(ARGV[1]) then
+  elseif live.ttl == 0 or live.active > now - tonumber(ARGV[1]) then
     renewed = renewed + 1
     redis.call('ZREM', act, key)
     redis.call('ZADD', live.ttl > 0 and act or KEYS[3], whole(live.active), key)

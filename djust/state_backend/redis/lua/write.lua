@@ -33,8 +33,11 @@ local offset = FIXED + #owner + #label
 local head = struct.pack('>c2BB' .. string.sub(FIELDS, 2), MAGIC, FORMAT, 0, version, created, now, deadline, ttl,
   offset, bucket, #owner, #label) .. owner .. label
 -- SET comes first: under full memory Redis refuses a script's first growing command, and then nothing has changed.
-redis.call('SET', payload, head .. ARGV[10])
-if deadline > 0 then redis.call('PEXPIREAT', payload, whole(deadline)) end
+if deadline > 0 then
+  redis.call('SET', payload, head .. ARGV[10], 'PX', math.max(1, deadline - now))
+else
+  redis.call('SET', payload, head .. ARGV[10])
+end
 
 local base = string.sub(due, 1, -4)
 local member = pack_member(key, created, bucket, owner, label)
@@ -45,8 +48,6 @@ if old then
     if old.owner ~= owner and old.owner ~= '' then forget_owner(base, meta, old.bucket, key) end
   end
   if (old.ttl > 0) ~= (ttl > 0) then redis.call('ZREM', old.ttl > 0 and act or never, key) end
-else
-  redis.call('ZREM', ttl > 0 and never or act, key)
 end
 redis.call('ZADD', ttl > 0 and act or never, whole(now), key)
 if added ~= 0 then redis.call('HINCRBY', meta, 'indexed', added) end
@@ -54,19 +55,25 @@ if owner ~= '' and not (old and old.owner == owner) then
   if redis.call('HSET', owner_key(base, bucket), key, owner) == 1 then redis.call('HINCRBY', meta, 'owned', 1) end
 end
 
--- Look at the longest overdue entry and at a few others, so that the index cannot outgrow what it indexes.
-local looked = redis.call('ZRANGEBYSCORE', due, '-inf', whole(now), 'WITHSCORES', 'LIMIT', 0, 1)
-local size = redis.call('ZCARD', due)
-local seed = string.byte(version, 5) * 65536 + string.byte(version, 6) * 256 + string.byte(version, 7)
-local rank = seed % size
-local others = redis.call('ZRANGE', due, rank, rank + 1, 'WITHSCORES')
-for i = 1, #others, 2 do
-  if others[i] ~= member and others[i] ~= looked[1] then
-    looked[#looked + 1] = others[i]
-    looked[#looked + 1] = others[i + 1]
+-- Look at a few entries and take out those that are over, so that the index cannot outgrow what it indexes: one time
+-- those with the earliest deadlines, the other time some from anywhere. The version, which is random, throws the dice.
+local dice = string.byte(version, 5)
+local from, to = 0, 1
+if dice < 128 then
+  from = ((dice * 256 + string.byte(version, 6)) * 256 + string.byte(version, 7)) % redis.call('ZCARD', due)
+  to = from + 3
+end
+local looked = redis.call('ZRANGE', due, from, to, 'WITHSCORES')
+local over = {}
+for i = 1, #looked, 2 do
+  local high, low = string.byte(looked[i], 8, 9)
+  local at = 12 + high * 256 + low
+  if tonumber(looked[i + 1]) <= now or redis.call('PTTL', base .. 's:' .. string.sub(looked[i], 12, at - 1)) == -2 then
+    over[#over + 1] = looked[i]
+    over[#over + 1] = looked[i + 1]
   end
 end
-if #looked > 0 then
-  take_out({ due = due, act = act, never = never, gone = gone, meta = meta }, looked, now, OUTBOX_CAP)
+if #over > 0 then
+  take_out({ due = due, act = act, never = never, gone = gone, meta = meta }, over, now, OUTBOX_CAP)
 end
 return head
