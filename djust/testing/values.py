@@ -39,7 +39,7 @@ VALUES: list[Any] = [
     frozenset({1, frozenset({2})}),
     b"",
     bytes(range(256)),
-    datetime(2024, 2, 29, 12, 30, 15, 123456),
+    datetime(2024, 2, 29, 12, 30, 15, 123456),  # noqa: DTZ001
     datetime(2024, 2, 29, 12, 30, 15, 123456, UTC),
     datetime(2024, 2, 29, tzinfo=timezone(timedelta(hours=5, minutes=45))),
     date(2024, 2, 29),

@@ -67,7 +67,7 @@ class Record:
 class Gone:
     """A session that waits to be reported. Its state is not kept."""
 
-    __slots__ = ("cause", "created", "active", "deadline", "key", "label", "owner")
+    __slots__ = ("active", "cause", "created", "deadline", "key", "label", "owner")
 
     def __init__(self, key: str, record: Record, cause: str | None = None) -> None:
         self.key = key
@@ -332,6 +332,6 @@ def _compare(live: Record | None, expected_version: int | None) -> None:
         return
     if live is None:
         if expected_version:
-            raise SessionGone()
+            raise SessionGone
     elif live.version != expected_version:
-        raise VersionConflict()
+        raise VersionConflict
