@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from djust.exceptions import InvalidArgument
 
@@ -51,8 +51,7 @@ class Session(SessionInfo):
         return None if self.ttl is None else self.last_active_at + self.ttl * TOUCH_FRACTION
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GoneSession:
+class GoneSession(NamedTuple):
     """A session that is over, as it is reported: once."""
 
     key: str

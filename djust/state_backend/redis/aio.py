@@ -15,7 +15,7 @@ from redis.exceptions import NoScriptError, ResponseError
 from djust.exceptions import DjustError
 from djust.state_backend.redis.address import Address
 from djust.state_backend.redis.availability import Availability
-from djust.state_backend.redis.calls import Call, Operation, Primaries, T
+from djust.state_backend.redis.calls import Call, Operation, Primaries, T, pack
 from djust.state_backend.redis.client import options
 from djust.state_backend.redis.errors import REDIS_ERRORS, is_connection_error, translate
 
@@ -140,7 +140,7 @@ class AsyncClient:
     async def _exchange(self, calls: Sequence[Call], commands: Sequence[tuple[Any, ...]]) -> list[Any]:
         connection = await self._pool.get_connection()
         try:
-            await connection.send_packed_command(connection.pack_commands(commands), check_health=False)
+            await connection.send_packed_command(pack(commands), check_health=False)
             replies: list[Any] = []
             for _ in commands:
                 try:

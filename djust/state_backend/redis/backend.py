@@ -52,6 +52,12 @@ from djust.state_backend.redis.sweep import RedisSweep, SweepOperations
 CLAIM_SIZE = 25
 REAP_SIZE = 1000
 
+#: Index entries that a write looks at, and how many writes share one look while nothing is found.
+LOOKS = 4
+LOOK_EVERY = 4
+#: Writes that each take a look after one has found something.
+EAGER_WRITES = 32
+
 #: Writes whose reply was lost that are remembered until they are tried again.
 MAX_UNCERTAIN = 1000
 
@@ -92,6 +98,8 @@ class RedisStateBackend(StateBackend):
         self._async_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncClient] = WeakKeyDictionary()
         self._default_ttl_ms = ttl_milliseconds(self.default_ttl)
         self._max_age_ms = 0 if self.max_age is None else ttl_milliseconds(self.max_age)
+        self._writes = 0
+        self._eager_writes = 0
         self._uncertain: OrderedDict[str, tuple[int, bytes, bytes]] = OrderedDict()
 
     @classmethod
@@ -147,7 +155,7 @@ class RedisStateBackend(StateBackend):
         except BackendUnavailable:
             self._remember(key, expected_version, body, version)
             raise
-        return self._saved(key, body, reply)
+        return self._saved(key, state, reply)
 
     async def aset(
         self,
@@ -165,7 +173,7 @@ class RedisStateBackend(StateBackend):
         except BackendUnavailable:
             self._remember(key, expected_version, body, version)
             raise
-        return self._saved(key, body, reply)
+        return self._saved(key, state, reply)
 
     def touch(self, key: str, ttl: float | None = None) -> bool:
         return bool(self._client.send(self._touch_call(key, ttl)) == 1)
@@ -367,9 +375,18 @@ class RedisStateBackend(StateBackend):
             owner_bucket(owner_name) if owner_name else 0,
             b"" if label is None else check_name("label", label).encode(),
             body,
+            self._looks(),
             repeatable=True,
         )
         return body, version, call
+
+    def _looks(self) -> int:
+        """Return how many index entries the next write looks at: more often while some are found to be over."""
+        self._writes += 1
+        if self._eager_writes > 0:
+            self._eager_writes -= 1
+            return LOOKS
+        return LOOKS if self._writes % LOOK_EVERY == 0 else 0
 
     def _version_for(self, key: str, expected: int | None, body: bytes) -> bytes:
         """Return a new version, or the one of the same write whose reply was lost.
@@ -391,13 +408,15 @@ class RedisStateBackend(StateBackend):
         while len(self._uncertain) > MAX_UNCERTAIN:
             self._uncertain.popitem(last=False)
 
-    def _saved(self, key: str, body: bytes, reply: bytes) -> Session:
-        if reply[:2] == b"dj":
-            header = parse_header(reply)
+    def _saved(self, key: str, state: dict[str, Any], reply: Any) -> Session:
+        if isinstance(reply, list):
+            header = parse_header(reply[0])
+            if reply[1]:
+                self._eager_writes = EAGER_WRITES
             if logger.isEnabledFor("debug") and header.created == header.active:
-                logger.debug("session_created", session=hashed(key), label=header.label, bytes=len(body))
-            return header.session(key, self._codec.decode(body))
-        if reply[:1] == b"C":
+                logger.debug("session_created", session=hashed(key), label=header.label)
+            return header.session(key, state)
+        if reply == b"C":
             raise VersionConflict
         if reply == b"G":
             raise SessionGone

@@ -8,6 +8,11 @@ from typing import Any, TypeVar
 
 from djust.state_backend.redis.scripts import Script
 
+try:
+    import hiredis
+except ImportError:  # It is an extra: djust[hiredis].
+    hiredis = None
+
 Argument = bytes | str | int
 T = TypeVar("T")
 
@@ -39,6 +44,22 @@ def run(script: Script, keys: Iterable[bytes], *args: Argument, repeatable: bool
 def command(*args: Argument, repeatable: bool = True, node: str | None = None) -> Call:
     """Return a plain command."""
     return Call(args, None, repeatable, node)
+
+
+def _pack_one(args: tuple[Argument, ...]) -> bytes:
+    parts = [b"*%d\r\n" % len(args)]
+    for arg in args:
+        value = arg if isinstance(arg, bytes) else str(arg).encode()
+        parts.append(b"$%d\r\n%b\r\n" % (len(value), value))
+    return b"".join(parts)
+
+
+_pack = hiredis.pack_command if hiredis is not None else _pack_one
+
+
+def pack(commands: Iterable[tuple[Argument, ...]]) -> bytes:
+    """Return commands as they go over the wire."""
+    return b"".join([_pack(args) for args in commands])
 
 
 @dataclass(frozen=True, slots=True)

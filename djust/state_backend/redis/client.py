@@ -13,7 +13,7 @@ from redis.retry import Retry
 from djust.exceptions import DjustError
 from djust.state_backend.redis.address import Address
 from djust.state_backend.redis.availability import Availability
-from djust.state_backend.redis.calls import Call, Operation, Primaries, T
+from djust.state_backend.redis.calls import Call, Operation, Primaries, T, pack
 from djust.state_backend.redis.connections import Connections
 from djust.state_backend.redis.errors import REDIS_ERRORS, is_connection_error, translate
 
@@ -121,10 +121,7 @@ class Client:
         try:
             if fresh and connection.is_connected and connection.can_read():
                 connection.disconnect()
-            if len(commands) == 1:
-                connection.send_command(*commands[0], check_health=False)
-            else:
-                connection.send_packed_command(connection.pack_commands(commands), check_health=False)
+            connection.send_packed_command([pack(commands)], check_health=False)
             replies: list[Any] = []
             for _ in commands:
                 try:

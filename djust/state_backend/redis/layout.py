@@ -207,18 +207,22 @@ def parse_record(record: bytes, max_age_ms: int) -> GoneSession:
         max_age_ms: The absolute limit; a session whose deadline was that limit expired by age.
     """
     kind, deadline, active = _RECORD.unpack_from(record)
-    member = parse_member(record[_RECORD.size :])
+    created, _, key_size, owner_size = _MEMBER.unpack_from(record, _RECORD.size)
+    created_ms = int.from_bytes(created)
+    key_at = _RECORD.size + _MEMBER.size
+    owner_at = key_at + key_size
+    label_at = owner_at + owner_size
     if kind == b"e":
         cause = "evicted"
-    elif kind == b"x" and max_age_ms and deadline >= member.created + max_age_ms:
+    elif kind == b"x" and max_age_ms and deadline >= created_ms + max_age_ms:
         cause = "max_age"
     else:
         cause = "idle"
     return GoneSession(
-        key=member.key,
-        owner=member.owner,
-        label=member.label,
-        created_at=from_milliseconds(member.created),
-        last_active_at=from_milliseconds(active) if active else None,
-        cause=cause,
+        record[key_at:owner_at].decode(),
+        record[owner_at:label_at].decode() or None,
+        record[label_at:].decode() or None,
+        from_milliseconds(created_ms),
+        from_milliseconds(active) if active else None,
+        cause,
     )

@@ -114,7 +114,6 @@ local function take_out(keys, entries, now, cap)
   end
   if #members > 0 then
     redis.call('ZREM', due, unpack(members))
-    redis.call('HINCRBY', meta, 'indexed', -#members)
     if #forgotten > 0 then
       redis.call('ZREM', act, unpack(forgotten))
       redis.call('ZREM', never, unpack(forgotten))
@@ -134,10 +133,6 @@ local function take_out(keys, entries, now, cap)
   return #members, already, #renewed
 end
 
-local function unindex(keys, member)
-  if redis.call('ZREM', keys.due, member) == 1 then redis.call('HINCRBY', keys.meta, 'indexed', -1) end
-end
-
 -- Ends a live session without a report.
 local function erase(keys, payload, key, live)
   local base = string.sub(keys.due, 1, -4)
@@ -146,7 +141,7 @@ local function erase(keys, payload, key, live)
   redis.call('ZREM', keys.never, key)
   if live then
     local member = pack_member(key, live.created, live.bucket, live.owner, live.label)
-    unindex(keys, member)
+    redis.call('ZREM', keys.due, member)
     if live.owner ~= '' then forget_owner(base, keys.meta, live.bucket, key) end
     return
   end
@@ -158,7 +153,7 @@ local function erase(keys, payload, key, live)
     for i = 1, #page[2], 2 do
       local entry = unpack_member(page[2][i])
       if entry.key == key then
-        unindex(keys, page[2][i])
+        redis.call('ZREM', keys.due, page[2][i])
         if entry.owner ~= '' then forget_owner(base, keys.meta, entry.bucket, key) end
       end
     end

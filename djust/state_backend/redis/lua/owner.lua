@@ -5,16 +5,21 @@
 -- 0 all; 1 the owner index lost entries; 2 so did `due`; 3 the shard is empty, or was lost whole.
 local due, meta = KEYS[1], KEYS[4]
 local base = string.sub(due, 1, -4)
-local indexed, owned = redis.call('HGET', meta, 'indexed'), redis.call('HGET', meta, 'owned')
+local owned = redis.call('HGET', meta, 'owned')
+local in_due = redis.call('ZCARD', due)
+local by_activity = redis.call('ZCARD', KEYS[2]) + redis.call('ZCARD', KEYS[3])
 local trust = 0
-if not indexed then
-  trust = redis.call('EXISTS', due, KEYS[2], KEYS[3]) == 0 and 3 or 2
-elseif redis.call('ZCARD', due) ~= tonumber(indexed) then
+if in_due < by_activity then
+  -- Every live session has one entry in `due` and one by activity; old incarnations only add to `due`.
   trust = 2
 else
   local entries = 0
   for bucket = 0, 255 do entries = entries + redis.call('HLEN', owner_key(base, bucket)) end
-  if entries ~= tonumber(owned or 0) then trust = 1 end
+  if entries ~= tonumber(owned or 0) then
+    trust = 1
+  elseif in_due == 0 then
+    trust = 3
+  end
 end
 
 local index = owner_key(base, tonumber(ARGV[2]))

@@ -1,9 +1,8 @@
 -- KEYS: due, meta
--- Writes down how many entries the indexes have, once reconcile has made them whole.
+-- Writes down how many entries the owner index has, once reconcile has made it whole.
 local base = string.sub(KEYS[1], 1, -4)
-local indexed, owned = redis.call('ZCARD', KEYS[1]), 0
+local owned = 0
 for bucket = 0, 255 do owned = owned + redis.call('HLEN', owner_key(base, bucket)) end
-if indexed == 0 and owned == 0 and redis.call('EXISTS', KEYS[2]) == 0 then return 0 end
-redis.call('HDEL', KEYS[2], 'indexed', 'owned')
-redis.call('HSET', KEYS[2], 'indexed', indexed, 'owned', owned)
-return 1
+redis.call('HDEL', KEYS[2], 'owned')
+if owned > 0 then redis.call('HSET', KEYS[2], 'owned', owned) end
+return owned

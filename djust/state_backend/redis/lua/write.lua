@@ -1,19 +1,20 @@
 -- KEYS: payload, due, act, never, gone, meta
 -- ARGV: key, version, expected ('' any, 'new', or 8 bytes), ttl ms ('' its own, 0 never), default ttl ms,
---       max age ms (0 off), owner ('' keep), bucket of the owner, label ('' keep), body
--- Returns the header as saved; or G gone, U unreadable, C and the version that is there.
+--       max age ms (0 off), owner ('' keep), bucket of the owner, label ('' keep), body,
+--       index entries to look at
+-- Returns the header as saved and how many of those entries were over; or G gone, U unreadable, C conflict.
 local payload, due, act, never, gone, meta = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local key, version, expected = ARGV[1], ARGV[2], ARGV[3]
 local now = now_ms()
 local old = header(payload)
 if old == false then return 'U' end
 -- The version is this write's own random number: finding it means that an earlier try had succeeded.
-if old and old.version == version then return old.raw end
+if old and old.version == version then return { old.raw, 0 } end
 if expected == 'new' then
-  if old then return 'C' .. old.version end
+  if old then return 'C' end
 elseif expected ~= '' then
   if not old then return 'G' end
-  if old.version ~= expected then return 'C' .. old.version end
+  if old.version ~= expected then return 'C' end
 end
 if old and old.unreadable then return 'U' end
 
@@ -41,34 +42,33 @@ end
 
 local base = string.sub(due, 1, -4)
 local member = pack_member(key, created, bucket, owner, label)
-local added = redis.call('ZADD', due, deadline > 0 and whole(deadline) or '+inf', member)
+redis.call('ZADD', due, deadline > 0 and whole(deadline) or '+inf', member)
 if old then
   if old.owner ~= owner or old.label ~= label then
-    added = added - redis.call('ZREM', due, pack_member(key, old.created, old.bucket, old.owner, old.label))
+    redis.call('ZREM', due, pack_member(key, old.created, old.bucket, old.owner, old.label))
     if old.owner ~= owner and old.owner ~= '' then forget_owner(base, meta, old.bucket, key) end
   end
   if (old.ttl > 0) ~= (ttl > 0) then redis.call('ZREM', old.ttl > 0 and act or never, key) end
 end
 redis.call('ZADD', ttl > 0 and act or never, whole(now), key)
-if added ~= 0 then redis.call('HINCRBY', meta, 'indexed', added) end
 if owner ~= '' and not (old and old.owner == owner) then
   if redis.call('HSET', owner_key(base, bucket), key, owner) == 1 then redis.call('HINCRBY', meta, 'owned', 1) end
 end
 
 -- Look at a few entries and take out those that are over, so that the index cannot outgrow what it indexes: one time
 -- those with the earliest deadlines, the other time some from anywhere. The version, which is random, throws the dice.
-local dice = string.byte(version, 5)
-local from, to = 0, 1
+local looks = tonumber(ARGV[11])
+if looks == 0 then return { head, 0 } end
+local dice, from = string.byte(version, 5), 0
 if dice < 128 then
   from = ((dice * 256 + string.byte(version, 6)) * 256 + string.byte(version, 7)) % redis.call('ZCARD', due)
-  to = from + 3
 end
-local looked = redis.call('ZRANGE', due, from, to, 'WITHSCORES')
+local looked = redis.call('ZRANGE', due, from, from + looks - 1, 'WITHSCORES')
 local over = {}
 for i = 1, #looked, 2 do
   local high, low = string.byte(looked[i], 8, 9)
-  local at = 12 + high * 256 + low
-  if tonumber(looked[i + 1]) <= now or redis.call('PTTL', base .. 's:' .. string.sub(looked[i], 12, at - 1)) == -2 then
+  local key_ends = 11 + high * 256 + low
+  if tonumber(looked[i + 1]) <= now or redis.call('PTTL', base .. 's:' .. string.sub(looked[i], 12, key_ends)) == -2 then
     over[#over + 1] = looked[i]
     over[#over + 1] = looked[i + 1]
   end
@@ -76,4 +76,4 @@ end
 if #over > 0 then
   take_out({ due = due, act = act, never = never, gone = gone, meta = meta }, over, now, OUTBOX_CAP)
 end
-return head
+return { head, #over / 2 }
