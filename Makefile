@@ -13,7 +13,7 @@ help: ## Say what there is
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 demo: $(READY) ## Start servers, site, worker, beat and visitors; Ctrl-C ends (DEMO_SECONDS=60, REDIS_URL=...)
-	@$(BIN)/python scripts/demo.py
+	@$(BIN)/python -m scripts.demo
 
 test: $(READY) servers ## Run every test with real servers; installs what is missing (PYTEST_ARGS="-k name")
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)

@@ -8,10 +8,10 @@ from urllib.parse import unquote, urlsplit
 
 
 def database(url: str) -> dict[str, Any]:
-    """Return Django's settings for ``sqlite://``, ``sqlite:///a/path`` or ``postgres://user:password@host:port/name``."""
+    """Return Django's settings for ``sqlite://``, ``sqlite:////a/path`` or ``postgres://user:password@host:port/name``."""
     parts = urlsplit(url)
     if parts.scheme == "sqlite":
-        return {"ENGINE": "django.db.backends.sqlite3", "NAME": parts.path or ":memory:"}
+        return {"ENGINE": "django.db.backends.sqlite3", "NAME": parts.path.removeprefix("/") or ":memory:"}
     if parts.scheme in ("postgres", "postgresql"):
         return {
             "ENGINE": "django.db.backends.postgresql",

@@ -1,0 +1,118 @@
+"""The settings of the example, all from the environment. Each variable stands in example/README.md."""
+
+from pathlib import Path
+
+from django.core.exceptions import ImproperlyConfigured
+
+from config import environment
+from config.celery_settings import celery_settings
+from djust.log import logging_config
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+# Who we are
+
+DEBUG = environment.boolean("DEBUG", default=False)
+SECRET_KEY = environment.text("SECRET_KEY", "only-for-development" if DEBUG else "")
+if not SECRET_KEY:
+    raise ImproperlyConfigured("SECRET_KEY must be set, the same for web, worker and beat, unless DEBUG is on.")
+
+ALLOWED_HOSTS = environment.listing("ALLOWED_HOSTS", "localhost,127.0.0.1")
+CSRF_TRUSTED_ORIGINS = environment.listing("CSRF_TRUSTED_ORIGINS")
+
+ROOT_URLCONF = "config.urls"
+ASGI_APPLICATION = "config.asgi.application"
+WSGI_APPLICATION = "config.wsgi.application"
+
+# djust
+
+DJUST_CONFIG = {
+    "STATE_BACKEND": environment.text("STATE_BACKEND", "redis"),
+    "REDIS_URL": environment.text("REDIS_URL", "redis://localhost:6379/0"),
+    "SESSION_TTL": environment.seconds("SESSION_TTL", 7200),
+    "SESSION_MAX_AGE": environment.seconds("SESSION_MAX_AGE", None),
+    "KEY_PREFIX": environment.text("KEY_PREFIX", "djust:"),
+}
+
+# Celery. The broker is a server of its own: eviction is a policy of a whole server, and an evicted queue is lost work.
+
+for _name, _value in celery_settings(environment.text("CELERY_BROKER_URL", "redis://localhost:6380/0")).items():
+    globals()[f"CELERY_{_name.upper()}"] = _value
+
+# Applications
+
+INSTALLED_APPS = [
+    "packing",
+    "djust",
+    "django_celery_beat",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.messages",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+# Tables
+
+DATABASES = {"default": environment.database("DATABASE_URL", BASE_DIR / "db.sqlite3")}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+
+# Words and times
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+# Static files: served by the application unless a web server in front of it does that
+
+STATIC_URL = "static/"
+STATIC_ROOT = environment.text("STATIC_ROOT", str(BASE_DIR / "static-files"))
+SERVE_STATIC = environment.boolean("SERVE_STATIC", default=True)
+
+# Behind a proxy that speaks HTTPS with the visitors and sets X-Forwarded-Proto
+
+if environment.boolean("BEHIND_HTTPS", default=False):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SESSION_COOKIE_SECURE = True
+    CSRF_COOKIE_SECURE = True
+
+# Logs: JSON for machines, colour for people, the same for web, worker and beat
+
+LOGGING = logging_config(
+    json=environment.text("LOG_FORMAT", "console" if DEBUG else "json") == "json",
+    level=environment.text("LOG_LEVEL", "INFO").upper(),
+)
+if not environment.boolean("ACCESS_LOG", default=True):
+    LOGGING["loggers"]["uvicorn.access"] = {"level": "WARNING"}

@@ -1,0 +1,9 @@
+"""The application."""
+
+from django.apps import AppConfig
+
+
+class PackingConfig(AppConfig):
+    """Packing lists."""
+
+    name = "packing"

