@@ -224,26 +224,27 @@ _MARKS = {kind: ExtType(code, b"") for code, kind in _COLLECTIONS.items()}
 _MARK = b"\xc7\x00"
 
 
-#: How a MessagePack document says that bytes follow.
-_BYTES = re.compile(rb"[\xc4-\xc6]")
-
-
 def _pack_state(state: dict[str, Any]) -> bytes:
     content = _pack(state) if type(state) is dict else None
-    # MessagePack takes bytearray and memoryview for bytes without asking.
-    if content is None or (_BYTES.search(content) and _holds_buffer(state)):
+    if content is None or (_may_hold_bytes(content) and _holds_buffer(state)):
         raise UnsupportedType(_find_unsupported(state))
     return content
+
+
+def _may_hold_bytes(content: bytes) -> bool:
+    # MessagePack takes bytearray and memoryview for bytes without asking. Each begins with one of these.
+    return b"\xc4" in content or b"\xc5" in content or b"\xc6" in content
 
 
 def _pack(state: dict[str, Any], unicode_errors: str | None = None) -> bytes | None:
     try:
         # One list around the state, cut off again: writing allows one level more than reading does.
-        return packb([state], default=_pack_other, strict_types=True, unicode_errors=unicode_errors)[1:]
+        document: bytes = packb([state], default=_pack_other, strict_types=True, unicode_errors=unicode_errors)
     except UnicodeEncodeError:
         return _pack(state, "surrogatepass")
     except _PACK_ERRORS:
         return None
+    return document[1:]
 
 
 def _pack_other(value: Any) -> Any:
@@ -334,14 +335,18 @@ _UNPACK_ERRORS = (
 def _holds_buffer(state: dict[str, Any]) -> bool:
     found: list[Any] = [state]
     for container in found:
-        kind = type(container)
-        for item in container.values() if kind is dict else container:
+        items = container
+        if type(container) is dict:
+            items = container.values()
+            if not _JUST_TEXT.issuperset(map(type, container)):
+                found.append(tuple(container))
+        if _LOOK_CLOSER.isdisjoint(map(type, items)):
+            continue
+        for item in items:
+            if type(item) in _BUFFERS:
+                return True
             if type(item) in _CONTAINERS:
                 found.append(item)
-            elif type(item) in _BUFFERS:
-                return True
-        if kind is dict:
-            found.extend((key,) for key in container if type(key) is not str)
     return False
 
 
@@ -355,7 +360,7 @@ def _find_unsupported(state: Any) -> str:
         if type(value) in _CONTAINERS:
             if id(value) not in seen and depth < _MAX_DEPTH:
                 seen.add(id(value))
-                left.extend((inner_path, depth + 1, inner) for inner_path, inner in _children(path, value))
+                left.extend(reversed([(where, depth + 1, inner) for where, inner in _children(path, value)]))
         elif problem := _problem(value):
             return f"{path}: {problem}"
     return f"state: it contains itself or is nested more than {_MAX_DEPTH} levels deep."
@@ -416,3 +421,5 @@ _MAX_DEPTH = 1023
 _NATIVE = frozenset({type(None), bool, float, str, bytes})
 _CONTAINERS = frozenset({dict, list, tuple, set, frozenset})
 _BUFFERS = frozenset({bytearray, memoryview})
+_LOOK_CLOSER = _CONTAINERS | _BUFFERS
+_JUST_TEXT = frozenset({str})

@@ -57,8 +57,8 @@ _CREDENTIALS = re.compile(r"(?<=://)[^\s/]*@")
 def redact(_logger: Any, _method: str, event: EventDict) -> EventDict:
     """Mask what must not be logged: the last line behind callers that already hash what they log.
 
-    A field named like a secret loses its value unless that is a number, a session or owner that is no hash becomes one, and a URL in a text
-    loses its user and password.
+    A field named like a secret loses its value unless that is a number, a session or owner that is no hash becomes
+    one, and a URL in a text loses its user and password.
     """
     for name, value in event.items():
         if value is None or (isinstance(value, (bool, int, float)) and name != "owner"):
