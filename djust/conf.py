@@ -6,6 +6,7 @@ All settings live in one dict, ``DJUST_CONFIG``. It is read at access time, so `
 from __future__ import annotations
 
 import difflib
+import math
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -106,9 +107,9 @@ def _checked(key: str, value: Any) -> Any:
     types, words = _TYPES[str(_FIELDS[key].type)]
     if not isinstance(value, types) or isinstance(value, bool):
         raise ImproperlyConfigured(f"{SETTING}[{key!r}] must be {words}, not {type(value).__name__}.")
-    if isinstance(value, float) and value != value:
-        raise ImproperlyConfigured(f"{SETTING}[{key!r}] must be {words}, not NaN.")
-    if key in _POSITIVE and value is not None and value <= 0:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ImproperlyConfigured(f"{SETTING}[{key!r}] must be {words}, not {value}.")
+    if key in _POSITIVE and isinstance(value, (int, float)) and value <= 0:
         raise ImproperlyConfigured(f"{SETTING}[{key!r}] must be greater than zero.")
     if key == "KEY_PREFIX" and ("{" in value or "}" in value):
         raise ImproperlyConfigured(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,9 @@ if TYPE_CHECKING:
 
 #: The longest key, owner or label, in bytes of UTF-8.
 MAX_NAME_BYTES = 512
+
+#: The longest time to live: a century.
+MAX_SECONDS = 100 * 365 * 86_400
 
 #: Share of the time to live after which a touch is worth a round trip.
 TOUCH_FRACTION = 0.1
@@ -165,13 +167,18 @@ class StateBackend(ABC):
     #: Whether the sessions live in the memory of one process, so that no other process can see them.
     process_local: bool = False
 
-    #: Whether this process has stored a session. A process-local backend that was never used here is another
-    #: process's affair: sweeping this process's empty one would be no clean-up.
-    ever_used: bool = True
-
     def __init__(self, default_ttl: float = 3600, *, max_age: float | None = None) -> None:
         self.default_ttl = check_seconds("default_ttl", default_ttl)
         self.max_age = None if max_age is None else check_seconds("max_age", max_age)
+
+    @property
+    def ever_used(self) -> bool:
+        """Whether this process has stored a session.
+
+        A process-local backend that was never used here is another process's affair: sweeping this process's empty
+        one would be no clean-up.
+        """
+        return True
 
     @classmethod
     def from_config(cls, config: Config) -> Self:
@@ -407,14 +414,14 @@ def check_name(kind: str, value: str | int) -> str:
     return value
 
 
-def check_seconds(kind: str, value: float) -> float:
-    """Return ``value`` if it is a finite number of seconds, or raise ``InvalidArgument``."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise InvalidArgument(f"{kind} must be a finite number of seconds, not {value!r}.")
+def check_seconds(kind: str, value: Any) -> float:
+    """Return ``value`` if it is a number of seconds up to a century, or raise ``InvalidArgument``."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not -MAX_SECONDS <= value <= MAX_SECONDS:
+        raise InvalidArgument(f"{kind} must be a number of seconds, at most a century, not {str(value)[:40]}.")
     return value
 
 
-def check_version(value: int | None) -> int | None:
+def check_version(value: Any) -> int | None:
     """Return ``value`` if it can be a version, or raise ``InvalidArgument``."""
     if value is None:
         return None
@@ -424,8 +431,8 @@ def check_version(value: int | None) -> int | None:
 
 
 def ttl_milliseconds(value: float) -> int:
-    """Return a TTL in milliseconds: zero for never, at least one otherwise, at most a century."""
-    return 0 if value <= 0 else min(max(1, round(value * 1000)), 100 * 365 * 86_400_000)
+    """Return a TTL in milliseconds: zero for never, at least one otherwise."""
+    return 0 if value <= 0 else max(1, round(value * 1000))
 
 
 def from_milliseconds(value: int) -> datetime:

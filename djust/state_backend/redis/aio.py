@@ -26,9 +26,7 @@ MAX_BATCH = 128
 class AsyncClient:
     """Talks to one server from one event loop."""
 
-    def __init__(
-        self, address: Address, availability: Availability, *, timeout: float, max_connections: int
-    ) -> None:
+    def __init__(self, address: Address, availability: Availability, *, timeout: float, max_connections: int) -> None:
         self._endpoint = address.endpoint
         self._availability = availability
         self._pending: list[tuple[Call, asyncio.Future[Any]]] = []
@@ -36,8 +34,12 @@ class AsyncClient:
         self._build(address, timeout, max_connections)
 
     def _build(self, address: Address, timeout: float, max_connections: int) -> None:
+        self._timeout = timeout
         self._pool = BlockingConnectionPool.from_url(
-            address.url, max_connections=max_connections, timeout=timeout, **_options(timeout)
+            address.url,
+            max_connections=max_connections,
+            timeout=timeout,
+            **{**_options(timeout), "socket_timeout": None},
         )
 
     async def send(self, call: Call) -> Any:
@@ -140,14 +142,16 @@ class AsyncClient:
     async def _exchange(self, calls: Sequence[Call], commands: Sequence[tuple[Any, ...]]) -> list[Any]:
         connection = await self._pool.get_connection()
         try:
-            await connection.send_packed_command(pack(commands), check_health=False)
-            replies: list[Any] = []
-            for _ in commands:
-                try:
-                    replies.append(await connection.read_response())
-                except ResponseError as error:
-                    replies.append(error)
-            return replies
+            # One clock for the whole batch: redis-py's own would be set and cleared for every reply.
+            async with asyncio.timeout(self._timeout):
+                await connection.send_packed_command(pack(commands), check_health=False)
+                replies: list[Any] = []
+                for _ in commands:
+                    try:
+                        replies.append(await connection.read_response())
+                    except ResponseError as error:
+                        replies.append(error)
+                return replies
         except BaseException:
             # What was not read yet must not answer somebody else's call.
             await connection.disconnect(nowait=True)
@@ -177,9 +181,7 @@ class AsyncClusterClient(AsyncClient):
 
     async def _exchange(self, calls: Sequence[Call], commands: Sequence[tuple[Any, ...]]) -> list[Any]:
         await self._cluster.initialize()
-        return list(
-            await asyncio.gather(*(self._one(call, args) for call, args in zip(calls, commands, strict=True)))
-        )
+        return list(await asyncio.gather(*(self._one(call, args) for call, args in zip(calls, commands, strict=True))))
 
     async def _one(self, call: Call, args: tuple[Any, ...]) -> Any:
         target = {"target_nodes": self._cluster.get_node(node_name=call.node)} if call.node else {}

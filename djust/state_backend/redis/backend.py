@@ -6,7 +6,6 @@ import asyncio
 import os
 import random
 import time
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Iterator
 from typing import Any, Self
 from weakref import WeakKeyDictionary
@@ -14,16 +13,9 @@ from weakref import WeakKeyDictionary
 from djust.codec import Codec
 from djust.conf import Config
 from djust.exceptions import (
-    BackendError,
     BackendUnavailable,
-    CodecError,
     DjustError,
-    PayloadTooNew,
-    SessionGone,
-    SessionUnreadable,
-    VersionConflict,
 )
-from djust.log import hashed, logger
 from djust.state_backend.announce import aannounce, announce
 from djust.state_backend.base import (
     Backlog,
@@ -33,33 +25,24 @@ from djust.state_backend.base import (
     StateBackend,
     check_name,
     check_seconds,
-    check_version,
     from_milliseconds,
     ttl_milliseconds,
 )
-from djust.state_backend.redis import operations
+from djust.state_backend.redis import operations, stats
 from djust.state_backend.redis.address import parse_address
 from djust.state_backend.redis.aio import AsyncClient, build_async_client
 from djust.state_backend.redis.availability import Availability
-from djust.state_backend.redis.calls import Call, command, run
+from djust.state_backend.redis.calls import command, run
 from djust.state_backend.redis.client import build_client
-from djust.state_backend.redis.layout import Header, Layout, owner_bucket, parse_header
+from djust.state_backend.redis.layout import Layout
+from djust.state_backend.redis.messages import Messages
 from djust.state_backend.redis.reconcile import Reconciler
-from djust.state_backend.redis.scripts import LEASE, MARK, RELEASE, TOUCH, WRITE
+from djust.state_backend.redis.scripts import LEASE, RELEASE
 from djust.state_backend.redis.sweep import RedisSweep, SweepOperations
 
 #: Reports that a killed process can lose at most.
 CLAIM_SIZE = 25
 REAP_SIZE = 1000
-
-#: Index entries that a write looks at, and how many writes share one look while nothing is found.
-LOOKS = 4
-LOOK_EVERY = 4
-#: Writes that each take a look after one has found something.
-EAGER_WRITES = 32
-
-#: Writes whose reply was lost that are remembered until they are tried again.
-MAX_UNCERTAIN = 1000
 
 
 class RedisStateBackend(StateBackend):
@@ -93,14 +76,17 @@ class RedisStateBackend(StateBackend):
         self._layout = Layout(key_prefix)
         self._codec = codec or Codec.from_config(Config())
         self._availability = Availability(self._address.endpoint)
-        self._limits = {"timeout": check_seconds("timeout", timeout), "max_connections": max_connections}
+        self._limits: dict[str, Any] = {
+            "timeout": check_seconds("timeout", timeout),
+            "max_connections": max_connections,
+        }
         self._client = build_client(self._address, self._availability, **self._limits)
         self._async_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncClient] = WeakKeyDictionary()
         self._default_ttl_ms = ttl_milliseconds(self.default_ttl)
         self._max_age_ms = 0 if self.max_age is None else ttl_milliseconds(self.max_age)
-        self._writes = 0
-        self._eager_writes = 0
-        self._uncertain: OrderedDict[str, tuple[int, bytes, bytes]] = OrderedDict()
+        self._messages = Messages(
+            self._layout, self._codec, default_ttl_ms=self._default_ttl_ms, max_age_ms=self._max_age_ms
+        )
 
     @classmethod
     def from_config(cls, config: Config) -> Self:
@@ -121,20 +107,20 @@ class RedisStateBackend(StateBackend):
 
     def get(self, key: str) -> Session | None:
         name = check_name("key", key).encode()
-        payload = self._client.send(self._get_call(name))
+        payload = self._client.send(self._messages.read(name))
         if payload is None:
             return None
-        session, mark = self._read(key, name, payload)
+        session, mark = self._messages.read_reply(key, name, payload)
         if mark is not None:
             self._client.send(mark)
         return session
 
     async def aget(self, key: str) -> Session | None:
         name = check_name("key", key).encode()
-        payload = await self._aclient.send(self._get_call(name))
+        payload = await self._aclient.send(self._messages.read(name))
         if payload is None:
             return None
-        session, mark = self._read(key, name, payload)
+        session, mark = self._messages.read_reply(key, name, payload)
         if mark is not None:
             await self._aclient.send(mark)
         return session
@@ -149,13 +135,13 @@ class RedisStateBackend(StateBackend):
         label: str | None = None,
         expected_version: int | None = None,
     ) -> Session:
-        body, version, call = self._write(key, state, ttl, owner, label, expected_version)
+        write = self._messages.write(key, state, ttl, owner, label, expected_version)
         try:
-            reply = self._client.send(call)
+            reply = self._client.send(write.call)
         except BackendUnavailable:
-            self._remember(key, expected_version, body, version)
+            self._messages.remember(write)
             raise
-        return self._saved(key, state, reply)
+        return self._messages.write_reply(key, state, reply)
 
     async def aset(
         self,
@@ -167,25 +153,25 @@ class RedisStateBackend(StateBackend):
         label: str | None = None,
         expected_version: int | None = None,
     ) -> Session:
-        body, version, call = self._write(key, state, ttl, owner, label, expected_version)
+        write = self._messages.write(key, state, ttl, owner, label, expected_version)
         try:
-            reply = await self._aclient.send(call)
+            reply = await self._aclient.send(write.call)
         except BackendUnavailable:
-            self._remember(key, expected_version, body, version)
+            self._messages.remember(write)
             raise
-        return self._saved(key, state, reply)
+        return self._messages.write_reply(key, state, reply)
 
     def touch(self, key: str, ttl: float | None = None) -> bool:
-        return bool(self._client.send(self._touch_call(key, ttl)) == 1)
+        return bool(self._client.send(self._messages.touch(key, ttl)) == 1)
 
     async def atouch(self, key: str, ttl: float | None = None) -> bool:
-        return bool(await self._aclient.send(self._touch_call(key, ttl)) == 1)
+        return bool(await self._aclient.send(self._messages.touch(key, ttl)) == 1)
 
     def delete(self, key: str) -> bool:
-        return self._deleted(key, self._client.send(self._delete_call(key)))
+        return self._messages.delete_reply(key, self._client.send(self._messages.delete(key)))
 
     async def adelete(self, key: str) -> bool:
-        return self._deleted(key, await self._aclient.send(self._delete_call(key)))
+        return self._messages.delete_reply(key, await self._aclient.send(self._messages.delete(key)))
 
     # Many sessions
 
@@ -225,16 +211,16 @@ class RedisStateBackend(StateBackend):
     # Figures
 
     def get_stats(self) -> dict[str, Any]:
-        return self._stats(self._client.drive(operations.collect_stats(self._layout)))
+        return self._stats(self._client.drive(stats.collect_stats(self._layout)))
 
     async def aget_stats(self) -> dict[str, Any]:
-        return self._stats(await self._aclient.drive(operations.collect_stats(self._layout)))
+        return self._stats(await self._aclient.drive(stats.collect_stats(self._layout)))
 
     def get_memory_stats(self) -> dict[str, Any]:
-        return self._client.drive(operations.memory_stats(self._layout, random.Random()))
+        return self._client.drive(stats.memory_stats(self._layout, random.SystemRandom()))
 
     async def aget_memory_stats(self) -> dict[str, Any]:
-        return await self._aclient.drive(operations.memory_stats(self._layout, random.Random()))
+        return await self._aclient.drive(stats.memory_stats(self._layout, random.SystemRandom()))
 
     def health_check(self) -> dict[str, Any]:
         started = time.perf_counter()
@@ -266,13 +252,13 @@ class RedisStateBackend(StateBackend):
         return RedisSweep(self._client, self._sweep(ttl, token))
 
     def backlog(self) -> Backlog:
-        return self._client.drive(operations.backlog(self._layout))
+        return self._client.drive(stats.backlog(self._layout))
 
     def count_due(self, ttl: float | None = None) -> int:
         due = self.backlog().sessions
         if ttl is None:
             return due
-        return due + self._client.drive(operations.count_idle(self._layout, ttl_milliseconds(ttl)))
+        return due + self._client.drive(stats.count_idle(self._layout, ttl_milliseconds(ttl)))
 
     def acquire_lease(self, name: str, token: str, seconds: float) -> bool:
         call = run(LEASE, (self._layout.lease(name),), token, ttl_milliseconds(seconds), repeatable=True)
@@ -328,135 +314,18 @@ class RedisStateBackend(StateBackend):
             self._async_clients[loop] = client
         return client
 
-    # What is sent, and what the replies mean: the same for both clients
-
-    def _get_call(self, name: bytes) -> Call:
-        return command(b"GET", self._layout.shard(name).payload(name))
-
-    def _read(self, key: str, name: bytes, payload: bytes) -> tuple[Session | None, Call | None]:
-        """Return the session, or ``None`` and perhaps a call that marks its damaged payload."""
-        header: Header | None = None
-        try:
-            header = parse_header(payload)
-            return header.session(key, self._codec.decode(payload[header.body_offset :])), None
-        except CodecError as error:
-            if header is not None and header.marked:
-                return None, None
-            logger.error("session_undecodable", session=hashed(key), reason=str(error), bytes=len(payload))
-            if header is None or isinstance(error, PayloadTooNew):
-                return None, None
-            return None, run(MARK, (self._layout.shard(name).payload(name),), header.version.to_bytes(8))
-
-    def _write(
-        self,
-        key: str,
-        state: dict[str, Any],
-        ttl: float | None,
-        owner: str | int | None,
-        label: str | None,
-        expected_version: int | None,
-    ) -> tuple[bytes, bytes, Call]:
-        name = check_name("key", key).encode()
-        owner_name = b"" if owner is None else check_name("owner", owner).encode()
-        expected = check_version(expected_version)
-        body = self._codec.encode(state)
-        version = self._version_for(key, expected, body)
-        shard = self._layout.shard(name)
-        call = run(
-            WRITE,
-            (shard.payload(name), shard.due, shard.act, shard.never, shard.gone, shard.meta),
-            name,
-            version,
-            b"" if expected is None else b"new" if expected == 0 else expected.to_bytes(8),
-            b"" if ttl is None else ttl_milliseconds(check_seconds("ttl", ttl)),
-            self._default_ttl_ms,
-            self._max_age_ms,
-            owner_name,
-            owner_bucket(owner_name) if owner_name else 0,
-            b"" if label is None else check_name("label", label).encode(),
-            body,
-            self._looks(),
-            repeatable=True,
-        )
-        return body, version, call
-
-    def _looks(self) -> int:
-        """Return how many index entries the next write looks at: more often while some are found to be over."""
-        self._writes += 1
-        if self._eager_writes > 0:
-            self._eager_writes -= 1
-            return LOOKS
-        return LOOKS if self._writes % LOOK_EVERY == 0 else 0
-
-    def _version_for(self, key: str, expected: int | None, body: bytes) -> bytes:
-        """Return a new version, or the one of the same write whose reply was lost.
-
-        A version is 63 random bits: it names this very write, so that the script recognises a repeated one, and no
-        two incarnations of a session ever share one.
-        """
-        if expected is not None:
-            lost = self._uncertain.pop(key, None)
-            if lost is not None and lost[0] == expected and lost[1] == body:
-                return lost[2]
-        number = int.from_bytes(os.urandom(8)) >> 1
-        return (number or 1).to_bytes(8)
-
-    def _remember(self, key: str, expected: int | None, body: bytes, version: bytes) -> None:
-        if expected is None:
-            return
-        self._uncertain[key] = (expected, body, version)
-        while len(self._uncertain) > MAX_UNCERTAIN:
-            self._uncertain.popitem(last=False)
-
-    def _saved(self, key: str, state: dict[str, Any], reply: Any) -> Session:
-        if isinstance(reply, list):
-            header = parse_header(reply[0])
-            if reply[1]:
-                self._eager_writes = EAGER_WRITES
-            if logger.isEnabledFor("debug") and header.created == header.active:
-                logger.debug("session_created", session=hashed(key), label=header.label)
-            return header.session(key, state)
-        if reply == b"C":
-            raise VersionConflict
-        if reply == b"G":
-            raise SessionGone
-        if reply == b"U":
-            raise SessionUnreadable
-        raise BackendError("Redis answered a write in a way that this release does not know.")
-
-    def _touch_call(self, key: str, ttl: float | None) -> Call:
-        name = check_name("key", key).encode()
-        shard = self._layout.shard(name)
-        return run(
-            TOUCH,
-            (shard.payload(name), shard.due, shard.act, shard.never),
-            name,
-            b"" if ttl is None else ttl_milliseconds(check_seconds("ttl", ttl)),
-            self._max_age_ms,
-            repeatable=True,
-        )
-
-    def _delete_call(self, key: str) -> Call:
-        name = check_name("key", key).encode()
-        return operations.delete_call(self._layout.shard(name), name)
-
-    def _deleted(self, key: str, reply: int) -> bool:
-        if reply and logger.isEnabledFor("debug"):
-            logger.debug("session_deleted", session=hashed(key))
-        return reply == 1
-
     def _sweep(self, ttl: float | None, token: str) -> SweepOperations:
         return SweepOperations(self._layout, ttl=ttl, token=token, max_age_ms=self._max_age_ms)
 
-    def _stats(self, stats: operations.Stats) -> dict[str, Any]:
+    def _stats(self, found: stats.Stats) -> dict[str, Any]:
         return {
             "backend": self.name,
-            "total_sessions": stats.live,
-            "overdue_sessions": stats.overdue,
-            "oldest_session_age": stats.oldest,
-            "newest_session_age": stats.newest,
-            "average_age": stats.average,
-            "verified_at": from_milliseconds(stats.now_ms),
+            "total_sessions": found.live,
+            "overdue_sessions": found.overdue,
+            "oldest_session_age": found.oldest,
+            "newest_session_age": found.newest,
+            "average_age": found.average,
+            "verified_at": from_milliseconds(found.now_ms),
         }
 
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any, TypeVar
 
 from djust.state_backend.redis.scripts import Script
-
-try:
-    import hiredis
-except ImportError:  # It is an extra: djust[hiredis].
-    hiredis = None
 
 Argument = bytes | str | int
 T = TypeVar("T")
@@ -31,7 +28,8 @@ class Call:
 
     def with_source(self) -> tuple[Argument, ...]:
         """Return the call for a server that does not know the script yet."""
-        assert self.script is not None
+        if self.script is None:
+            return self.args
         return (b"EVAL", self.script.source, *self.args[2:])
 
 
@@ -54,7 +52,9 @@ def _pack_one(args: tuple[Argument, ...]) -> bytes:
     return b"".join(parts)
 
 
-_pack = hiredis.pack_command if hiredis is not None else _pack_one
+_pack: Callable[[tuple[Any, ...]], bytes] = _pack_one
+with suppress(ImportError):  # It is an extra: djust[hiredis].
+    _pack = import_module("hiredis").pack_command
 
 
 def pack(commands: Iterable[tuple[Argument, ...]]) -> bytes:

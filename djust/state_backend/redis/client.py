@@ -36,9 +36,7 @@ def options(timeout: float) -> dict[str, Any]:
 class Client:
     """Talks to one server. Connects at the first call; may be shared by threads."""
 
-    def __init__(
-        self, address: Address, availability: Availability, *, timeout: float, max_connections: int
-    ) -> None:
+    def __init__(self, address: Address, availability: Availability, *, timeout: float, max_connections: int) -> None:
         self._endpoint = address.endpoint
         self._availability = availability
         self._connections = Connections(
@@ -140,9 +138,7 @@ class Client:
 class ClusterClient(Client):
     """Talks to a Redis Cluster. Every call names keys of one shard, or a node."""
 
-    def __init__(
-        self, address: Address, availability: Availability, *, timeout: float, max_connections: int
-    ) -> None:
+    def __init__(self, address: Address, availability: Availability, *, timeout: float, max_connections: int) -> None:
         self._endpoint = address.endpoint
         self._availability = availability
         self._address = address

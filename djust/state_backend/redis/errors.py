@@ -32,6 +32,18 @@ _UNAVAILABLE = {
     "WRONGPASS": "refused the user or the password of REDIS_URL",
 }
 
+_UNREACHABLE = "cannot be reached. Check that it runs, and REDIS_URL"
+
+#: In this order: the first that fits is taken.
+_BY_TYPE: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...] = (
+    (redis_errors.AuthenticationError, _UNAVAILABLE["WRONGPASS"]),
+    (redis_errors.BusyLoadingError, _UNAVAILABLE["LOADING"]),
+    (redis_errors.MaxConnectionsError, "has no connection free: raise REDIS_MAX_CONNECTIONS"),
+    ((redis_errors.TimeoutError, TimeoutError), "did not answer in time"),
+    ((redis_errors.ConnectionError, redis_errors.ClusterError, OSError), _UNREACHABLE),
+    (redis_errors.RedisClusterException, _UNREACHABLE),
+)
+
 
 def is_connection_error(error: Exception) -> bool:
     """Whether the connection broke, so that nobody knows if the command was carried out; timeouts are not meant."""
@@ -47,11 +59,6 @@ def is_connection_error(error: Exception) -> bool:
     )
 
 
-def outcome_unknown(error: Exception) -> bool:
-    """Whether a command may have been carried out although it failed."""
-    return is_connection_error(error) or isinstance(error, (redis_errors.TimeoutError, TimeoutError))
-
-
 def translate(error: Exception, endpoint: str) -> DjustError:
     """Return the error of djust that says the same without quoting anything.
 
@@ -60,24 +67,17 @@ def translate(error: Exception, endpoint: str) -> DjustError:
         endpoint: Host and port, or the path of a socket; never a URL.
     """
     text = str(error)
+    if "No connection available" in text:
+        error = redis_errors.MaxConnectionsError()
     if "OOM command not allowed" in text:
         return BackendFull(f"Redis at {endpoint} is full: raise its maxmemory or shorten SESSION_TTL.")
     for code, words in _UNAVAILABLE.items():
         if text.startswith(code) or f"-{code} " in text:
             return BackendUnavailable(f"Redis at {endpoint} {words}.")
-    if isinstance(error, redis_errors.AuthenticationError):
-        return BackendUnavailable(f"Redis at {endpoint} {_UNAVAILABLE['WRONGPASS']}.")
-    if isinstance(error, redis_errors.BusyLoadingError):
-        return BackendUnavailable(f"Redis at {endpoint} {_UNAVAILABLE['LOADING']}.")
-    if isinstance(error, redis_errors.MaxConnectionsError) or "No connection available" in text:
-        return BackendUnavailable(f"All connections to Redis at {endpoint} are busy: raise REDIS_MAX_CONNECTIONS.")
-    if isinstance(error, (redis_errors.TimeoutError, TimeoutError)):
-        return BackendUnavailable(f"Redis at {endpoint} did not answer in time.")
-    if isinstance(error, (redis_errors.ConnectionError, redis_errors.ClusterError, OSError)):
-        return BackendUnavailable(f"Redis at {endpoint} cannot be reached. Check that it runs, and REDIS_URL.")
-    if isinstance(error, redis_errors.RedisClusterException):
-        return BackendUnavailable(f"The Redis Cluster at {endpoint} cannot be reached. Check its nodes, and REDIS_URL.")
-    if isinstance(error, redis_errors.NoPermissionError) or "NOPERM" in text or "unknown command" in text.lower():
+    for kinds, words in _BY_TYPE:
+        if isinstance(error, kinds):
+            return BackendUnavailable(f"Redis at {endpoint} {words}.")
+    if "NOPERM" in text or "unknown command" in text.lower():
         return BackendDenied(f"Redis at {endpoint} refused a command. Give its user what docs/redis.md lists.")
     if "WRONGTYPE" in text:
         return SessionUnreadable("A key that djust needs holds something that djust did not write. Delete that key.")

@@ -7,10 +7,9 @@ Redis Cluster too. ``docs/data-model.md`` shows the whole picture.
 from __future__ import annotations
 
 import re
+import struct
 from dataclasses import dataclass
 from datetime import timedelta
-from struct import Struct
-from struct import error as StructError
 from typing import Any
 from zlib import crc32
 
@@ -24,11 +23,11 @@ MAGIC = b"dj"
 FORMAT = 1
 
 #: magic, format, flags, version, created, active, deadline, ttl (ms), body offset, owner bucket, lengths of the names
-_HEADER = Struct(">2sBBQQQQQHBHH")
+_HEADER = struct.Struct(">2sBBQQQQQHBHH")
 #: created (6 bytes), owner bucket, lengths of key and owner
-_MEMBER = Struct(">6sBHH")
+_MEMBER = struct.Struct(">6sBHH")
 #: kind, deadline, last activity (ms, 0 unknown)
-_RECORD = Struct(">cQQ")
+_RECORD = struct.Struct(">cQQ")
 
 
 def shard_of(key: bytes) -> int:
@@ -140,7 +139,7 @@ def parse_header(payload: bytes) -> Header:
         magic, form, flags, version, created, active, deadline, ttl, offset, _, owner_size, label_size = (
             _HEADER.unpack_from(payload)
         )
-    except StructError as error:
+    except struct.error as error:
         raise PayloadCorrupt("The payload is shorter than a session's header.") from error
     if magic != MAGIC:
         raise PayloadCorrupt("The payload is not a session of djust.")

@@ -21,7 +21,7 @@ class Reconciler:
     def __init__(self, layout: Layout, codec: Codec, *, repair: frozenset[str], default_ttl_ms: int) -> None:
         unknown = repair.difference(REPAIRABLE_KINDS)
         if unknown:
-            raise InvalidArgument(f"Cannot repair {sorted(unknown)[0]!r}: choose from {', '.join(REPAIRABLE_KINDS)}.")
+            raise InvalidArgument(f"Cannot repair {min(unknown)!r}: choose from {', '.join(REPAIRABLE_KINDS)}.")
         self._layout = layout
         self._codec = codec
         self._repair = repair
@@ -40,9 +40,8 @@ class Reconciler:
     def _index_step(self, number: int, inner: str) -> Operation[ReconcileStep]:
         shard = self._layout.shards[number]
         repair = "index_without_data" in self._repair
-        [[after, checked, lost]] = yield [
-            run(CHECK_INDEX, (shard.due, shard.act, shard.never, shard.gone, shard.meta), inner, PAGE_SIZE, int(repair))
-        ]
+        keys = (shard.due, shard.act, shard.never, shard.gone, shard.meta)
+        [[after, checked, lost]] = yield [run(CHECK_INDEX, keys, inner, PAGE_SIZE, int(repair))]
         findings = [
             Finding(
                 kind="index_without_data",

@@ -29,7 +29,7 @@ class SweepOperations:
         if ttl is not None and ttl <= 0:
             raise InvalidArgument("A sweep's ttl must be greater than zero; a clean-up with less removes nothing.")
         self._layout = layout
-        self._idle_ms = None if ttl is None else ttl_milliseconds(ttl)
+        self._idle_ms = 0 if ttl is None else ttl_milliseconds(ttl)
         self._max_age_ms = max_age_ms
         self._field = f"f:{token}".encode()
         self._due: list[Shard] = list(layout.shards)
@@ -81,7 +81,8 @@ class SweepOperations:
     def abandoned(self) -> Operation[int]:
         """Count, and forget, the reports that were lost with killed processes."""
         replies = yield [
-            run(ABANDONED, (shard.meta,), self._field, b"f:lease:", ABANDONED_AFTER_MS) for shard in self._layout.shards
+            run(ABANDONED, (shard.meta,), self._field, b"f:lease:", ABANDONED_AFTER_MS)
+            for shard in self._layout.shards
         ]
         return sum(replies)
 
@@ -95,7 +96,6 @@ class SweepOperations:
         return run(REAP, (shard.due, shard.act, shard.never, shard.gone, shard.meta), share)
 
     def _idle_call(self, shard: Shard, share: int) -> Call:
-        assert self._idle_ms is not None
         return run(REAP_IDLE, (shard.due, shard.act, shard.never, shard.gone, shard.meta), self._idle_ms, share)
 
     def _acknowledgement(self, shard: Shard) -> Call:
