@@ -26,9 +26,10 @@ async def show(request: HttpRequest) -> HttpResponse:
     """Show the visitor's list, or offer to start one."""
     session = await visitors.load(request)
     if session is None:
-        response = _start_page(request)
-        if visitors.was_here(request):
-            response.delete_cookie(visitors.COOKIE, samesite="Lax")
+        if not visitors.was_here(request):
+            return _start_page(request)
+        response = _start_page(request, notice="forgotten")
+        response.delete_cookie(visitors.COOKIE, samesite="Lax")
         return response
     return _list_page(request, session)
 

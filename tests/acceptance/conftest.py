@@ -1,0 +1,83 @@
+"""The example as it runs in production: its tables, its web server, its worker and its beat, on servers of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.servers.celery_processes import CeleryBeat, CeleryWorker
+from tests.servers.process import child_environment
+from tests.servers.redis_server import RedisServer
+from tests.servers.uvicorn_server import UvicornServer
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "example"
+
+
+class Site:
+    """The example with an environment. What it starts ends with the test."""
+
+    def __init__(self, stack: ExitStack, environment: dict[str, str]) -> None:
+        self._stack = stack
+        self.env = environment
+
+    def manage(self, *arguments: str, env: dict[str, str] | None = None) -> str:
+        """Run a management command and return what it printed."""
+        done = subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            check=False,
+            capture_output=True,
+            text=True,
+            cwd=EXAMPLE,
+            env=child_environment({**self.env, **(env or {})}),
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def web(self, **env: str) -> UvicornServer:
+        """Start a web server."""
+        return self._stack.enter_context(
+            UvicornServer("config.asgi:application", cwd=EXAMPLE, env={**self.env, **env})
+        )
+
+    def worker(self, *, env: dict[str, str] | None = None, **options: Any) -> CeleryWorker:
+        """Start a worker."""
+        return self._stack.enter_context(
+            CeleryWorker("config", cwd=EXAMPLE, env={**self.env, **(env or {})}, **options)
+        )
+
+    def beat(self, *, env: dict[str, str] | None = None, **options: Any) -> CeleryBeat:
+        """Start a beat."""
+        return self._stack.enter_context(CeleryBeat("config", cwd=EXAMPLE, env={**self.env, **(env or {})}, **options))
+
+
+@pytest.fixture
+def site(redis_server: Callable[..., RedisServer], tmp_path: Path) -> Iterator[Callable[..., Site]]:
+    """Make a migrated site: ``site(state=server, broker=server, SESSION_TTL="2")``; a server is started if not given."""
+    with ExitStack() as stack:
+
+        def make(*, state: RedisServer | None = None, broker: RedisServer | None = None, **env: str) -> Site:
+            state = state or redis_server()
+            broker = broker or redis_server()
+            made = Site(
+                stack,
+                {
+                    "DJANGO_SETTINGS_MODULE": "config.settings",
+                    "SECRET_KEY": "only-for-tests",
+                    "DATABASE_URL": f"sqlite:///{tmp_path / 'db.sqlite3'}",
+                    "STATE_BACKEND": "redis",
+                    "REDIS_URL": state.url,
+                    "CELERY_BROKER_URL": broker.url,
+                    "LOG_FORMAT": "json",
+                    **env,
+                },
+            )
+            made.manage("migrate", "--verbosity", "0")
+            return made
+
+        yield make
