@@ -105,11 +105,11 @@ def _known(raw: dict[Any, Any]) -> dict[str, Any]:
 
 def _checked(key: str, value: Any) -> Any:
     types, words = _TYPES[str(_FIELDS[key].type)]
-    if not isinstance(value, types) or isinstance(value, bool):
+    if isinstance(value, bool) or type(value) not in types:
         raise ImproperlyConfigured(f"{SETTING}[{key!r}] must be {words}, not {type(value).__name__}.")
-    if isinstance(value, float) and not math.isfinite(value):
+    if type(value) is float and not math.isfinite(value):
         raise ImproperlyConfigured(f"{SETTING}[{key!r}] must be {words}, not {value}.")
-    if key in _POSITIVE and isinstance(value, (int, float)) and value <= 0:
+    if key in _POSITIVE and value is not None and value <= 0:
         raise ImproperlyConfigured(f"{SETTING}[{key!r}] must be greater than zero.")
     if key == "KEY_PREFIX" and ("{" in value or "}" in value):
         raise ImproperlyConfigured(

@@ -167,18 +167,13 @@ class StateBackend(ABC):
     #: Whether the sessions live in the memory of one process, so that no other process can see them.
     process_local: bool = False
 
+    #: Whether this process has stored a session. A process-local backend that was never used here is another
+    #: process's affair: sweeping this process's empty one would be no clean-up.
+    ever_used: bool = True
+
     def __init__(self, default_ttl: float = 3600, *, max_age: float | None = None) -> None:
         self.default_ttl = check_seconds("default_ttl", default_ttl)
         self.max_age = None if max_age is None else check_seconds("max_age", max_age)
-
-    @property
-    def ever_used(self) -> bool:
-        """Whether this process has stored a session.
-
-        A process-local backend that was never used here is another process's affair: sweeping this process's empty
-        one would be no clean-up.
-        """
-        return True
 
     @classmethod
     def from_config(cls, config: Config) -> Self:

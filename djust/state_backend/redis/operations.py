@@ -50,8 +50,10 @@ def delete_owner(layout: Layout, owner: bytes) -> Operation[int]:
 
 
 def _delete_owner_by_walking(shard: Shard, owner: bytes) -> Operation[int]:
-    ended, cursor = 0, b"0"
+    ended = 0
+    cursor = b"0"
     while True:
+        count: int
         [[cursor, count]] = yield [
             run(OWNER_WALK, (shard.due, shard.act, shard.never, shard.meta), owner, cursor, PAGE_SIZE)
         ]
@@ -63,7 +65,7 @@ def _delete_owner_by_walking(shard: Shard, owner: bytes) -> Operation[int]:
 def _delete_owner_by_scanning(layout: Layout, owner: bytes, shards: set[Shard]) -> Operation[int]:
     def end(found: list[tuple[Shard, bytes]]) -> Operation[int]:
         calls = [delete_call(shard, key, owner) for shard, key in found if shard in shards]
-        return int(sum((yield calls))) if calls else 0
+        return sum(int(reply) for reply in (yield calls)) if calls else 0
 
     return (yield from scan_payloads(layout, end))
 
