@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from djust.state_backend.base import Session, StateBackend
+from djust.exceptions import InvalidArgument
+from djust.state_backend.base import MAX_SECONDS, Session, StateBackend
 from djust.testing.support import SOON, MakeBackend, Reports, Store, eventually
 
 MakeStore = Callable[[StateBackend], Store]
@@ -63,9 +64,14 @@ class LifetimesContract:
         store.set(key, {}, 0)
         assert idle_seconds(store.set(key, {}, 60)) == pytest.approx(60, abs=0.002)
 
-    def test_a_huge_ttl_is_no_error(self, store: Store, key: str) -> None:
-        session = store.set(key, {}, 1e15)
-        assert session.expires_at is not None
+    def test_a_ttl_of_a_century_is_the_longest(self, store: Store, key: str) -> None:
+        session = store.set(key, {}, MAX_SECONDS)
+        assert session.ttl == timedelta(seconds=MAX_SECONDS)
+        assert store.get(key) == session
+        with pytest.raises(InvalidArgument):
+            store.set(key, {}, MAX_SECONDS + 1)
+        with pytest.raises(InvalidArgument):
+            store.touch(key, MAX_SECONDS + 1)
         assert store.get(key) == session
 
     def test_a_session_expires_without_any_clean_up(self, store: Store, key: str) -> None:

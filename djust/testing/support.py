@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 import pytest
 
@@ -24,7 +24,9 @@ PATIENCE = 20.0
 SOON = 0.06
 
 
-def eventually(predicate: Callable[[], T], timeout: float = PATIENCE, interval: float = 0.005) -> T:
+def eventually(
+    predicate: Callable[[], T | Literal[False] | None], timeout: float = PATIENCE, interval: float = 0.005
+) -> T:
     """Call ``predicate`` until it returns something true, and return that.
 
     Args:

@@ -72,8 +72,8 @@ class InMemoryStateBackend(DirectTwins):
         codec: Codec | None = None,
     ) -> None:
         super().__init__(default_ttl, max_age=max_age)
-        if isinstance(max_sessions, bool) or not isinstance(max_sessions, int) or max_sessions < 1:
-            raise InvalidArgument(f"max_sessions must be a whole number of at least 1, not {max_sessions!r}.")
+        if max_sessions < 1:
+            raise InvalidArgument(f"max_sessions must be at least 1, not {max_sessions!r}.")
         if check_seconds("sweep_seconds", sweep_seconds) <= 0:
             raise InvalidArgument(f"sweep_seconds must be greater than zero, not {sweep_seconds!r}.")
         if max_age is not None and max_age <= 0:
@@ -81,7 +81,7 @@ class InMemoryStateBackend(DirectTwins):
         self.max_sessions = max_sessions
         self.sweep_seconds = sweep_seconds
         self._codec = codec if codec is not None else Codec.from_config(Config())
-        self._begin()
+        self.start_empty()
         _backends.add(self)
 
     @classmethod
@@ -94,11 +94,6 @@ class InMemoryStateBackend(DirectTwins):
             sweep_seconds=config.memory_sweep_seconds,
             codec=Codec.from_config(config),
         )
-
-    @property
-    def ever_used(self) -> bool:
-        """Whether this process has ever saved a session here."""
-        return self._ever_used
 
     # One session
 
@@ -131,7 +126,7 @@ class InMemoryStateBackend(DirectTwins):
         while record is None:
             self._make_room()
             record = self._table.save(key, change)
-        self._ever_used = True
+        self.ever_used = True
         self._sweeper.start()
         if record.version == record.born:
             _log("session_created", key, record)
@@ -255,9 +250,8 @@ class InMemoryStateBackend(DirectTwins):
         """Stop sweeping. The sessions stay; the next ``set`` starts the sweeping again."""
         self._sweeper.stop()
 
-    # Inside
-
-    def _begin(self) -> None:
+    def start_empty(self) -> None:
+        """Be as if just built. A child calls it after a fork: what is here then is its parent's."""
         self._table = Table(
             ttl_milliseconds(self.default_ttl),
             0 if self.max_age is None else ttl_milliseconds(self.max_age),
@@ -266,7 +260,9 @@ class InMemoryStateBackend(DirectTwins):
         self._sweeper = Sweeper(self._sweep, self.sweep_seconds)
         self._lease_lock = Lock()
         self._leases: dict[str, tuple[str, float]] = {}
-        self._ever_used = False
+        self.ever_used = False
+
+    # Inside
 
     def _sweep(self) -> None:
         started = time.perf_counter()
@@ -357,7 +353,7 @@ def _begin_in_child() -> None:
     global _versions
     _versions = _versions_from_now()
     for backend in list(_backends):
-        backend._begin()
+        backend.start_empty()
 
 
 if hasattr(os, "register_at_fork"):

@@ -28,19 +28,9 @@ class Sweeper:
 
     def start(self) -> None:
         """Start the thread unless it runs."""
-        if self._thread is not None:
-            return
-        with self._lock:
-            if self._thread is not None:
-                return
-            self._stop = Event()
-            thread = Thread(target=self._run, args=(self._stop,), name="djust-memory-sweeper", daemon=True)
-            self._thread = thread
-            try:
-                thread.start()
-            except RuntimeError as error:  # The interpreter is shutting down, or the system has no thread left.
-                self._thread = None
-                logger.warning("memory_sweeper_not_started", error=str(error))
+        if self._thread is None:
+            with self._lock:
+                self._start()
 
     def stop(self) -> None:
         """End the thread, waiting a little for a call that is under way."""
@@ -49,6 +39,18 @@ class Sweeper:
             self._stop.set()
         if thread is not None and thread is not current_thread():
             thread.join(_STOP_SECONDS)
+
+    def _start(self) -> None:
+        if self._thread is not None:
+            return
+        self._stop = Event()
+        thread = Thread(target=self._run, args=(self._stop,), name="djust-memory-sweeper", daemon=True)
+        self._thread = thread
+        try:
+            thread.start()
+        except RuntimeError as error:  # The interpreter is shutting down, or the system has no thread left.
+            self._thread = None
+            logger.warning("memory_sweeper_not_started", error=str(error))
 
     def _run(self, stop: Event) -> None:
         try:
