@@ -58,7 +58,7 @@ class Site:
 
 @pytest.fixture
 def site(redis_server: Callable[..., RedisServer], tmp_path: Path) -> Iterator[Callable[..., Site]]:
-    """Make a migrated site: ``site(state=server, broker=server, SESSION_TTL="2")``; a server is started if not given."""
+    """Make a migrated site: ``site(state=server, broker=server, SESSION_TTL="2")``; servers not given are started."""
     with ExitStack() as stack:
 
         def make(*, state: RedisServer | None = None, broker: RedisServer | None = None, **env: str) -> Site:
