@@ -47,7 +47,7 @@ class Config:
     #: Seconds that one clean-up may work before it leaves the rest to the next.
     cleanup_budget_seconds: float = 20.0
     #: Index entries that one slice of a clean-up looks at, at most.
-    cleanup_slice_size: int = 1_000
+    cleanup_slice_size: int = 250
     #: Days for which the history of maintenance runs is kept.
     run_history_days: int = 30
 

@@ -27,7 +27,7 @@ CLAIM_SIZE = 25
 #: A slice that took longer is followed by one of half its size, one that was faster by a larger one.
 SLOW_SLICE_SECONDS = 0.05
 FAST_SLICE_SECONDS = 0.01
-SMALLEST_SLICE = 64
+SMALLEST_SLICE = 25
 
 NOT_APPLICABLE = (
     "The memory backend keeps its sessions inside the web process, which cleans them up itself. "

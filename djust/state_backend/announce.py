@@ -20,6 +20,7 @@ def announce(sender: type, gone: Iterable[GoneSession]) -> int:
         How many signal receivers raised. Django logs each of those under ``django.dispatch``.
     """
     errors = 0
+    debug = logger.isEnabledFor("debug")
     for session in gone:
         signal = session_expired if session.expired else session_evicted
         for _receiver, answer in signal.send_robust(
@@ -32,13 +33,15 @@ def announce(sender: type, gone: Iterable[GoneSession]) -> int:
             cause=session.cause,
         ):
             errors += isinstance(answer, Exception)
-        _log(session)
+        if debug:
+            _log(session)
     return errors
 
 
 async def aannounce(sender: type, gone: Iterable[GoneSession]) -> int:
     """Do as ``announce`` does, without blocking the event loop for synchronous receivers."""
     errors = 0
+    debug = logger.isEnabledFor("debug")
     for session in gone:
         signal = session_expired if session.expired else session_evicted
         for _receiver, answer in await signal.asend_robust(
@@ -51,13 +54,12 @@ async def aannounce(sender: type, gone: Iterable[GoneSession]) -> int:
             cause=session.cause,
         ):
             errors += isinstance(answer, Exception)
-        _log(session)
+        if debug:
+            _log(session)
     return errors
 
 
 def _log(session: GoneSession) -> None:
-    if not logger.isEnabledFor("debug"):
-        return
     logger.debug(
         "session_expired" if session.expired else "session_evicted",
         session=hashed(session.key),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -18,8 +17,9 @@ if TYPE_CHECKING:
 #: Milliseconds after which what a sweep without a lease had in flight counts as lost.
 ABANDONED_AFTER_MS = 60_000
 
-#: Entries of one shard that one script may take at once.
-MAX_PER_SHARD = 500
+#: Entries of one shard that one script takes: as many as are claimed at once, or more when few shards are left.
+PER_SHARD = 25
+MAX_PER_SHARD = 100
 
 
 class SweepOperations:
@@ -34,16 +34,21 @@ class SweepOperations:
         self._field = f"f:{token}".encode()
         self._due: list[Shard] = list(layout.shards)
         self._idle: list[Shard] = [] if ttl is None else list(layout.shards)
-        self._outbox: deque[Shard] = deque()
+        #: How many records wait in which shard, as far as known.
+        self._outbox: dict[Shard, int] = {}
         self._unacknowledged: Shard | None = None
 
     def reap(self, limit: int) -> Operation[Reaped]:
-        """Take due entries out of all shards at once, an equal share of ``limit`` each."""
+        """Take due entries out of some shards in one round trip, and of the others next time.
+
+        Redis serves nobody else between the scripts of one round trip, so ``limit`` bounds how long others wait.
+        """
         pool = self._idle or self._due
         call_for = self._idle_call if self._idle else self._due_call
-        share = max(1, min(MAX_PER_SHARD, limit // max(1, len(pool))))
-        shards = pool[:limit]
-        del pool[:limit]
+        share = min(limit, max(PER_SHARD, min(MAX_PER_SHARD, limit // max(1, len(pool)))))
+        count = max(1, limit // share)
+        shards = pool[:count]
+        del pool[:count]
         replies = (yield [call_for(shard, share) for shard in shards]) if shards else []
         scanned = removed = already_gone = renewed = 0
         for shard, (looked_at, taken, gone, alive, outbox) in zip(shards, replies, strict=True):
@@ -51,8 +56,8 @@ class SweepOperations:
             removed += taken
             already_gone += gone
             renewed += alive
-            if outbox and shard not in self._outbox:
-                self._outbox.append(shard)
+            if outbox:
+                self._outbox[shard] = outbox
             if looked_at == share:
                 pool.append(shard)
         return Reaped(
@@ -66,14 +71,14 @@ class SweepOperations:
     def claim(self, limit: int) -> Operation[Sequence[GoneSession]]:
         """Take records out of the outbox of one shard, and acknowledge those of the call before."""
         while self._outbox:
-            shard = self._outbox[0]
+            shard, waiting = self._outbox.popitem()
             calls = [run(CLAIM, (shard.gone, shard.meta), limit, self._field)]
             if self._unacknowledged is not None and self._unacknowledged is not shard:
                 calls.append(self._acknowledgement(self._unacknowledged))
             records = (yield calls)[0]
             self._unacknowledged = shard if records else None
-            if len(records) < limit:
-                self._outbox.popleft()
+            if records and waiting > len(records):
+                self._outbox[shard] = waiting - len(records)
             if records:
                 return [parse_record(record, self._max_age_ms) for record in records]
         return ()
