@@ -51,7 +51,7 @@ _SECRET = re.compile(
     re.IGNORECASE,
 )
 _HASH = re.compile(r"[0-9a-f]{12,64}", re.ASCII)
-_CREDENTIALS = re.compile(r"(?<=://)[^\s/]*@")
+_CREDENTIALS = re.compile(r"(?<=://)\S*@")
 
 
 def redact(_logger: Any, _method: str, event: EventDict) -> EventDict:
