@@ -86,9 +86,9 @@ class Demo:
             "--port",
             str(self._web_port),
         )
-        self._start_python("worker", "celery", "-A", "config", "worker", "--loglevel", "INFO", "--concurrency", "2")
-        pid_file = str(self._directory / "beat.pid")
-        self._start_python("beat", "celery", "-A", "config", "beat", "--loglevel", "WARNING", "--pidfile", pid_file)
+        celery = ("celery", "-A", "config")
+        self._start_python("worker", *celery, "worker", "--without-gossip", "--concurrency", "2")
+        self._start_python("beat", *celery, "beat", "--pidfile", str(self._directory / "beat.pid"))
         self._await_port("web", self._web_port)
         self._visitors = self._children.start(
             "visitors",
