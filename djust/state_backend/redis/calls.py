@@ -30,13 +30,13 @@ class Call:
         """Return the call for a server that does not know the script yet."""
         if self.script is None:
             return self.args
-        return (b"EVAL", self.script.source, *self.args[2:])
+        return ("EVAL", self.script.source, *self.args[2:])
 
 
 def run(script: Script, keys: Iterable[bytes], *args: Argument, repeatable: bool = False) -> Call:
     """Return the call of a script."""
     names = tuple(keys)
-    return Call((b"EVALSHA", script.sha, len(names), *names, *args), script, repeatable)
+    return Call(("EVALSHA", script.sha, len(names), *names, *args), script, repeatable)
 
 
 def command(*args: Argument, repeatable: bool = True, node: str | None = None) -> Call:

@@ -58,7 +58,7 @@ class Messages:
 
     def read(self, name: bytes) -> Call:
         """Return the call that reads a payload."""
-        return command(b"GET", self._layout.shard(name).payload(name))
+        return command("GET", self._layout.shard(name).payload(name))
 
     def read_reply(self, key: str, name: bytes, payload: bytes) -> tuple[Session | None, Call | None]:
         """Return the session, or ``None`` and perhaps a call that marks its damaged payload."""

@@ -99,7 +99,7 @@ class Reconciler:
                 findings.append(Finding(kind="undecodable", key=name, detail=detail))
             elif status == 1:
                 readable.append((shard, key))
-        payloads = (yield [command(b"GET", shard.payload(key)) for shard, key in readable]) if readable else []
+        payloads = (yield [command("GET", shard.payload(key)) for shard, key in readable]) if readable else []
         for (_, key), payload in zip(readable, payloads, strict=True):
             reason = self._unreadable(payload)
             if reason is not None:
