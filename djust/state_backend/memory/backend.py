@@ -130,7 +130,7 @@ class InMemoryStateBackend(DirectTwins):
         self._sweeper.start()
         if record.version == record.born:
             _log("session_created", key, record)
-        return _session(key, record, self._codec.decode(change.body))
+        return _session(key, record, state)
 
     def touch(self, key: str, ttl: float | None = None) -> bool:
         """See ``StateBackend``."""
@@ -323,12 +323,13 @@ class InMemoryStateBackend(DirectTwins):
 
 
 def _session(key: str, record: Record, state: dict[str, Any]) -> Session:
+    created_at = from_milliseconds(record.created)
     return Session(
         key=key,
         owner=record.owner,
         label=record.label,
-        created_at=from_milliseconds(record.created),
-        last_active_at=from_milliseconds(record.active),
+        created_at=created_at,
+        last_active_at=created_at if record.active == record.created else from_milliseconds(record.active),
         expires_at=None if record.deadline == NEVER else from_milliseconds(record.deadline),
         state=state,
         version=record.version,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
 from threading import Lock
+from typing import NamedTuple
 
 from djust.exceptions import SessionGone, VersionConflict
 from djust.state_backend.base import GoneSession, Reaped, from_milliseconds
@@ -90,8 +90,7 @@ class Gone:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """What a writer asks for. ``None``: as it is stored."""
 
     body: bytes
