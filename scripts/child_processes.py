@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,6 +19,8 @@ from tests.servers.reaper import get_reaper
 _COLOURS = {"state": 35, "broker": 34, "web": 32, "worker": 33, "beat": 36, "visitors": 95, "demo": 1}
 _WIDTH = max(map(len, _COLOURS))
 
+_ESCAPES = re.compile(r"\033\[[0-9;]*m")
+
 _output_lock = threading.Lock()
 
 
@@ -26,6 +29,8 @@ def say(name: str, line: str = "") -> None:
     label = f"{name:<{_WIDTH}} |"
     if sys.stdout.isatty() and not os.environ.get("NO_COLOR"):
         label = f"\033[{_COLOURS.get(name, 37)}m{label}\033[0m"
+    else:
+        line = _ESCAPES.sub("", line)
     with _output_lock, suppress(BrokenPipeError):
         print(f"{label} {line}", flush=True)
 
@@ -35,6 +40,7 @@ class Child:
 
     def __init__(self, name: str, command: Sequence[str], *, env: Mapping[str, str], cwd: Path) -> None:
         self.name = name
+        self._asked = False
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -57,8 +63,9 @@ class Child:
         return self._process.poll()
 
     def ask_to_stop(self) -> None:
-        """Send SIGTERM and return."""
-        if self.returncode is None:
+        """Send SIGTERM, once, and return."""
+        if not self._asked and self.returncode is None:
+            self._asked = True
             self._process.terminate()
 
     def stop(self, timeout: float = 10.0) -> int:
@@ -100,12 +107,12 @@ class Children:
         self._children.append(child)
         return child
 
-    def wait(self, seconds: float | None) -> Child | None:
+    def wait(self, seconds: float) -> Child | None:
         """Wait until one of them has ended, and return it; ``None`` after ``seconds``."""
-        deadline = None if seconds is None else time.monotonic() + seconds
-        while deadline is None or time.monotonic() < deadline:
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
             for child in self._children:
                 if child.returncode is not None:
                     return child
-            time.sleep(0.1)
+            time.sleep(0.05)
         return None

@@ -43,6 +43,7 @@ class Demo:
         self._password = secrets.token_urlsafe(9)
         self._own_state_server = not os.environ.get("REDIS_URL")
         self._visitors: Child | None = None
+        self._runs_said = 0
         state_port, broker_port, self._web_port = free_ports(3)
         self._ports = {"state": state_port, "broker": broker_port}
         self._env = {
@@ -64,6 +65,8 @@ class Demo:
             "LOG_FORMAT": "console",
             "ACCESS_LOG": "0",
             "LOG_LEVEL": os.environ.get("LOG_LEVEL") or "INFO",
+            # Celery's advice against working as root is meant for production.
+            "PYTHONWARNINGS": "ignore:You're running the worker",
             **({} if sys.stdout.isatty() else {"NO_COLOR": "1"}),
         }
 
@@ -86,7 +89,7 @@ class Demo:
             "--port",
             str(self._web_port),
         )
-        celery = ("celery", "-A", "config")
+        celery = ("celery", "--quiet", "-A", "config")
         self._start_python("worker", *celery, "worker", "--without-gossip", "--concurrency", "2")
         self._start_python("beat", *celery, "beat", "--pidfile", str(self._directory / "beat.pid"))
         self._await_port("web", self._web_port)
@@ -173,9 +176,12 @@ class Demo:
         Raises:
             DemoFailed: One of the processes ended before.
         """
-        ended = self._children.wait(seconds)
-        if ended is not None:
-            raise DemoFailed(f"{ended.name} ended with status {ended.returncode}.")
+        deadline = None if seconds is None else time.monotonic() + seconds
+        while deadline is None or time.monotonic() < deadline:
+            ended = self._children.wait(0.5)
+            if ended is not None:
+                raise DemoFailed(f"{ended.name} ended with status {ended.returncode}.")
+            self._say_new_runs()
 
     def finish(self) -> bool:
         """Send the visitors home and say what happened; return whether it is what should have happened."""
@@ -195,7 +201,6 @@ class Demo:
             f"Came back    {seen['came_back']}: {seen['found_as_left']} in time, {seen['found_expired']} too late",
             f"Live lists   {lost} lost or changed; {seen['errors']} visitors met an error",
             f"Clean-ups    {len(runs)} by beat removed {removed} expired sessions",
-            "It works." if passed else f"NOT as it should be: {ENOUGH} removed and none lost is the least.",
         ):
             say("demo", line)
         return passed
@@ -208,11 +213,19 @@ class Demo:
 
         say("demo", f"Removed {get_backend().delete_all()} sessions that were left under {self._env['KEY_PREFIX']}")
 
+    def _say_new_runs(self) -> None:
+        """Say what the clean-ups did that have ended since the last call."""
+        runs = self._beat_runs()
+        for number in range(self._runs_said, len(runs)):
+            total = sum(runs[: number + 1])
+            say("demo", f"Beat's clean-up removed {runs[number]} expired sessions, {total} so far")
+        self._runs_said = len(runs)
+
     def _beat_runs(self) -> list[int]:
         """Return how many sessions each run that beat had asked for removed."""
         from djust.models import MaintenanceRun  # noqa: PLC0415 - needs the settings
 
-        runs = MaintenanceRun.objects.filter(trigger="beat", removed__gt=0)
+        runs = MaintenanceRun.objects.filter(trigger="beat", removed__gt=0).order_by("pk")
         return list(runs.values_list("removed", flat=True))
 
 
@@ -263,7 +276,10 @@ def main() -> int:
             _ignore_signals()
             passed = demo.finish()
             demo.tidy_up()
-    return 0 if passed or seconds is None else 1
+    if seconds is None:
+        return 0
+    say("demo", "It works." if passed else f"NOT as it should be: {ENOUGH} removed and none lost is the least.")
+    return 0 if passed else 1
 
 
 if __name__ == "__main__":
