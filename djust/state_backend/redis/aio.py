@@ -164,6 +164,8 @@ class AsyncClusterClient(AsyncClient):
     """Talks to a Redis Cluster from one event loop. Every call names keys of one shard, or a node."""
 
     def _build(self, address: Address, timeout: float, max_connections: int) -> None:
+        # redis-py's cluster client does not wait for a free connection, so its callers do.
+        self._free = asyncio.Semaphore(max_connections)
         self._cluster = RedisCluster.from_url(address.url, max_connections=max_connections, **_options(timeout))
 
     async def primaries(self) -> list[str]:
@@ -186,7 +188,8 @@ class AsyncClusterClient(AsyncClient):
     async def _one(self, call: Call, args: tuple[Any, ...]) -> Any:
         target = {"target_nodes": self._cluster.get_node(node_name=call.node)} if call.node else {}
         try:
-            return await self._cluster.execute_command(*args, **target)
+            async with self._free:
+                return await self._cluster.execute_command(*args, **target)
         except REDIS_ERRORS as error:
             if is_connection_error(error) and call.repeatable and not isinstance(error, ResponseError):
                 return await self._again(args, target)

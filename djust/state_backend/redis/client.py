@@ -157,6 +157,7 @@ class ClusterClient(Client):
     def close(self) -> None:
         if self._cluster is not None:
             self._cluster.close()
+            self._cluster = None
 
     def _connected(self) -> RedisCluster:
         if self._cluster is None:

@@ -16,4 +16,6 @@ def info_fields(reply: Any) -> dict[str, Any]:
 def scan_page(reply: Any) -> tuple[bytes, list[bytes]]:
     """Return the next cursor and the names of a SCAN reply."""
     cursor, names = reply
+    if isinstance(cursor, dict):
+        [cursor] = cursor.values()
     return (b"%d" % cursor if isinstance(cursor, int) else cursor), names
