@@ -171,3 +171,9 @@ def test_visitors_notice_that_their_lists_are_lost(site, redis_server):
         visitors.terminate()
         assert visitors.wait(timeout=30) == 1
     assert lost[0] > 0
+
+
+def test_the_site_keeps_its_tables_in_postgresql(site, postgres):
+    made = site(DATABASE_URL=postgres.create_database("site"))
+    assert "[X] 0001_initial" in made.manage("showmigrations", "django_celery_beat")
+    assert httpx.get(made.web().url + "/admin/login/").status_code == 200
