@@ -84,13 +84,14 @@ def get_config() -> Config:
     """
     global _last
     raw = getattr(settings, SETTING, {})
-    cached = _last
-    if cached is not None and cached[0] == raw:
-        return cached[1]
     if not isinstance(raw, dict):
         raise ImproperlyConfigured(f"{SETTING} must be a dict, not {type(raw).__name__}.")
+    values = {key: (type(value), value) for key, value in raw.items()}  # With types, since True equals 1.
+    cached = _last
+    if cached is not None and cached[0] == values:
+        return cached[1]
     config = Config(**{key.lower(): _checked(key, value) for key, value in _known(raw).items()})
-    _last = (dict(raw), config)
+    _last = (values, config)
     return config
 
 

@@ -6,6 +6,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, Protocol, TypeVar
@@ -177,6 +178,19 @@ class Store:
         return self._loop.run_until_complete(call)
 
 
+@contextmanager
+def recorded_reports() -> Iterator[Reports]:
+    """Record the signals for as long as the context lasts."""
+    reports = Reports()
+    session_expired.connect(reports.expired)
+    session_evicted.connect(reports.evicted)
+    try:
+        yield reports
+    finally:
+        session_expired.disconnect(reports.expired)
+        session_evicted.disconnect(reports.evicted)
+
+
 class ContractSupport:
     """The fixtures. ``make_backend`` is the one that a subclass has to define."""
 
@@ -224,9 +238,5 @@ class ContractSupport:
     @pytest.fixture
     def reports(self) -> Iterator[Reports]:
         """Record the signals."""
-        reports = Reports()
-        session_expired.connect(reports.expired)
-        session_evicted.connect(reports.evicted)
-        yield reports
-        session_expired.disconnect(reports.expired)
-        session_evicted.disconnect(reports.evicted)
+        with recorded_reports() as reports:
+            yield reports

@@ -208,6 +208,11 @@ class Table:
         with self._lock:
             return list(self._records.items())
 
+    def index_size(self) -> int:
+        """Return how many entries the index of deadlines has, those out of date included."""
+        with self._lock:
+            return len(self._deadlines)
+
     # Sessions that are over
 
     def reap(self, limit: int) -> Reaped:
