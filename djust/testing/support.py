@@ -76,6 +76,10 @@ class Reports:
         """Return those about ``key``."""
         return [report for report in self._received if report.key == key]
 
+    def since(self, number: int) -> list[Report]:
+        """Return those after the first ``number``."""
+        return self._received[number:]
+
     def expired(self, sender: type, signal: object = None, **facts: Any) -> None:
         """Receive ``session_expired``."""
         self._received.append(Report(signal="session_expired", sender=sender, **facts))

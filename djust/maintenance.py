@@ -1,0 +1,130 @@
+"""The history of maintenance runs. A database that is away does not stop the work itself."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from django.db import DatabaseError, InterfaceError
+from django.utils import timezone
+
+from djust.conf import get_config
+from djust.exceptions import DjustError
+from djust.log import logger
+from djust.models import MaintenanceRun
+from djust.sessions import LEASE_SECONDS
+
+#: Hard time limit of the tasks, in seconds. A run that says "running" for longer was killed.
+TIME_LIMIT_SECONDS = 60.0
+SOFT_TIME_LIMIT_SECONDS = 50.0
+LONG_TIME_LIMIT_SECONDS = 3600.0
+LONG_SOFT_TIME_LIMIT_SECONDS = 3500.0
+
+_TASK = MaintenanceRun.Task
+_OUTCOME = MaintenanceRun.Outcome
+_DATABASE_ERRORS = (DatabaseError, InterfaceError)
+
+
+@dataclass(slots=True)
+class Run:
+    """A run under way. What is set here is written when it ends."""
+
+    task: str
+    outcome: str = _OUTCOME.DONE
+    reason: str = ""
+    error: str = ""
+    removed: int = 0
+    figures: dict[str, Any] = field(default_factory=dict)
+
+    def finish(self, report: dict[str, Any]) -> dict[str, Any]:
+        """Take over outcome, reason and figures of a report, and return it."""
+        self.outcome = report.get("outcome", _OUTCOME.DONE)
+        self.reason = report.get("reason") or ""
+        self.removed = report.get("removed") or 0
+        self.figures = {name: value for name, value in report.items() if name not in ("outcome", "reason")}
+        return report
+
+
+@contextmanager
+def record_run(task: str, *, trigger: str, triggered_by: str = "", task_id: str = "") -> Iterator[Run]:
+    """Write a row of history around a run.
+
+    Args:
+        task: One of ``MaintenanceRun.Task``.
+        trigger: One of ``MaintenanceRun.Trigger``.
+        triggered_by: The schedule, or the user.
+        task_id: Celery's id.
+    """
+    run = Run(task)
+    started_at = timezone.now()
+    started = time.monotonic()
+    row = _begin(
+        MaintenanceRun(
+            task=task, trigger=trigger, triggered_by=triggered_by[:200], task_id=task_id, started_at=started_at
+        )
+    )
+    try:
+        yield run
+    except BaseException as error:
+        run.outcome = _OUTCOME.FAILED
+        # Only our own messages are known to hold no secret.
+        run.error = str(error) if isinstance(error, DjustError) else type(error).__name__
+        raise
+    finally:
+        _end(row, run, (time.monotonic() - started) * 1000)
+
+
+def last_run(task: str) -> MaintenanceRun | None:
+    """Return the last run of a task that has figures, or ``None``, also when the database is away."""
+    try:
+        return MaintenanceRun.objects.filter(task=task, outcome__in=(_OUTCOME.DONE, _OUTCOME.PARTIAL)).first()
+    except _DATABASE_ERRORS as error:
+        _unavailable(error)
+        return None
+
+
+def _begin(row: MaintenanceRun) -> MaintenanceRun | None:
+    try:
+        row.save(force_insert=True)
+    except _DATABASE_ERRORS as error:
+        _unavailable(error)
+        return None
+    return row
+
+
+def _end(row: MaintenanceRun | None, run: Run, duration_ms: float) -> None:
+    if row is None:
+        return
+    row.outcome, row.reason, row.error = run.outcome, run.reason, run.error
+    row.removed, row.figures, row.duration_ms = run.removed, run.figures, round(duration_ms, 3)
+    try:
+        row.save()
+        _mark_killed(row)
+        _prune()
+    except _DATABASE_ERRORS as error:
+        _unavailable(error)
+
+
+def _mark_killed(row: MaintenanceRun) -> None:
+    """Close the rows of runs that can no longer be running."""
+    running = MaintenanceRun.objects.filter(outcome=_OUTCOME.RUNNING)
+    killed = {"outcome": _OUTCOME.KILLED, "reason": "The process ended before the run did."}
+    if row.task == _TASK.CLEANUP and row.outcome in (_OUTCOME.DONE, _OUTCOME.PARTIAL):
+        # This run had the lease, so whoever had it before is gone.
+        before = row.started_at - timedelta(seconds=LEASE_SECONDS)
+        running.filter(task=_TASK.CLEANUP, started_at__lt=before).update(**killed)
+    limit = timedelta(seconds=LONG_TIME_LIMIT_SECONDS)
+    running.filter(started_at__lt=row.started_at - limit).update(**killed)
+
+
+def _prune() -> None:
+    cutoff = timezone.now() - timedelta(days=get_config().run_history_days)
+    MaintenanceRun.objects.filter(started_at__lt=cutoff).delete()
+
+
+def _unavailable(error: Exception) -> None:
+    logger.error("history_unavailable", error=type(error).__name__)

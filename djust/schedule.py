@@ -1,0 +1,115 @@
+"""The default schedule: rows of django-celery-beat that exist after ``migrate`` and then belong to the admin.
+
+``beat_schedule`` in the settings would overwrite edits at every start of beat. A data migration would need
+django-celery-beat's tables to exist. So the rows are made after ``migrate``, once each: ``SeededSchedule`` remembers.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from django.apps import AppConfig, apps
+from django.db import connections, router, transaction
+
+BEAT_APP = "django_celery_beat"
+
+
+@dataclass(frozen=True, slots=True)
+class Seed:
+    """A row to make once."""
+
+    name: str
+    task: str
+    every_seconds: int
+    #: A message that no worker took within this time is dropped; the next one is on its way.
+    expire_seconds: int
+    enabled: bool
+    description: str
+
+
+SEEDS = (
+    Seed(
+        "djust: clean up expired sessions",
+        "djust.tasks.cleanup_expired_sessions",
+        60,
+        50,
+        enabled=True,
+        description="Removes and reports the sessions whose time ran out, the longest overdue first.",
+    ),
+    Seed(
+        "djust: sample Redis memory",
+        "djust.tasks.sample_redis_memory",
+        60,
+        50,
+        enabled=True,
+        description="Logs and records what Redis says about its memory.",
+    ),
+    Seed(
+        "djust: check evictions",
+        "djust.tasks.check_evictions",
+        60,
+        50,
+        enabled=True,
+        description="Warns when Redis has dropped keys to make room.",
+    ),
+    Seed(
+        "djust: reconcile",
+        "djust.tasks.reconcile",
+        86_400,
+        3_600,
+        enabled=False,
+        description="Compares the index of sessions with the data. Repairs nothing unless its arguments name it, "
+        'for example {"repair": ["index_without_data"]}.',
+    ),
+    Seed(
+        "djust: clear Django sessions",
+        "djust.tasks.clear_django_sessions",
+        86_400,
+        3_600,
+        enabled=False,
+        description="Runs Django's own clearsessions, so that no cron line is needed for it.",
+    ),
+)
+
+
+def seed_after_migrate(*, app_config: AppConfig, using: str, **_: Any) -> None:
+    """Make the default rows that were never made before, once the tables of both apps exist.
+
+    ``post_migrate`` is sent for every app, and on ``migrate djust`` before django-celery-beat has its tables, so both
+    apps' signals are heard and the rows are made at the first that finds everything there.
+    """
+    if app_config.label not in ("djust", BEAT_APP) or not apps.is_installed(BEAT_APP):
+        return
+    periodic_task = apps.get_model(BEAT_APP, "PeriodicTask")
+    seeded = apps.get_model("djust", "SeededSchedule")
+    if not all(router.allow_migrate_model(using, model) for model in (periodic_task, seeded)):
+        return
+    tables = connections[using].introspection.django_table_names(only_existing=True)
+    if not {f"{BEAT_APP}_periodictask", "djust_seededschedule"}.issubset(tables):
+        return
+    with transaction.atomic(using=using):
+        for seed in SEEDS:
+            if (
+                seeded.objects.using(using).get_or_create(name=seed.name)[1]
+                and not periodic_task.objects.using(using).filter(name=seed.name).exists()
+            ):
+                _make(seed, using)
+
+
+def _make(seed: Seed, using: str) -> None:
+    # Nothing keeps two equal intervals from existing, so get_or_create might find several.
+    intervals = apps.get_model(BEAT_APP, "IntervalSchedule").objects.using(using)
+    interval = intervals.filter(every=seed.every_seconds, period="seconds").first()
+    if interval is None:
+        interval = intervals.create(every=seed.every_seconds, period="seconds")
+    apps.get_model(BEAT_APP, "PeriodicTask").objects.using(using).create(
+        name=seed.name,
+        task=seed.task,
+        interval=interval,
+        expire_seconds=seed.expire_seconds,
+        enabled=seed.enabled,
+        description=seed.description,
+        kwargs=json.dumps({}),
+    )
