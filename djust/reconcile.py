@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from djust.log import hashed, logger
-from djust.state_backend.base import FINDING_KINDS, Finding, StateBackend
+from djust.state_backend.base import StateBackend
+from djust.state_backend.records import FINDING_KINDS, Finding
 from djust.state_backend.registry import get_backend
 
 #: Findings that a report lists; the rest is counted.
@@ -62,7 +63,7 @@ def reconcile(
 
     Args:
         backend: Where; the configured one by default.
-        repair: Kinds of findings to repair, of ``djust.state_backend.base.REPAIRABLE_KINDS``; nothing by default.
+        repair: Kinds of findings to repair, of ``djust.state_backend.records.REPAIRABLE_KINDS``; nothing by default.
         cursor: Where to go on, from the report of a run that had no time left.
         budget_seconds: How long to work at most; no limit by default.
         trigger: Who asked, for the log.

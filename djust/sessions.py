@@ -13,7 +13,8 @@ from djust.conf import get_config
 from djust.exceptions import BackendError, InvalidArgument
 from djust.log import logger
 from djust.state_backend.announce import announce
-from djust.state_backend.base import StateBackend, Sweep, check_seconds
+from djust.state_backend.arguments import check_seconds
+from djust.state_backend.base import StateBackend, Sweep
 from djust.state_backend.registry import get_backend
 
 #: The lease is short, so that a killed process does not hold it for long, and renewed while work goes on.

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from djust.log import hashed, logger
 from djust.signals import session_evicted, session_expired
-from djust.state_backend.base import GoneSession
+from djust.state_backend.records import GoneSession
 
 
 def announce(sender: type, gone: Iterable[GoneSession]) -> int:

@@ -1,128 +1,17 @@
-"""The contract of a state backend, and the records it speaks in."""
+"""The contract of a state backend."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Self
 
-from djust.exceptions import InvalidArgument
+from djust.state_backend.arguments import check_seconds
+from djust.state_backend.records import Backlog, GoneSession, Reaped, ReconcileStep, Session, SessionInfo
 
 if TYPE_CHECKING:
     from djust.conf import Config
-
-#: The longest key, owner or label, in bytes of UTF-8.
-MAX_NAME_BYTES = 512
-
-#: The longest time to live: a century.
-MAX_SECONDS = 100 * 365 * 86_400
-
-#: Share of the time to live after which a touch is worth a round trip.
-TOUCH_FRACTION = 0.1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionInfo:
-    """What is known about a live session without reading its state."""
-
-    key: str
-    #: Whose session it is: a user's id as text, or ``None``.
-    owner: str | None
-    #: What kind it is: a LiveView's dotted path, or ``None``.
-    label: str | None
-    created_at: datetime
-    last_active_at: datetime
-    #: ``None``: never.
-    expires_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Session(SessionInfo):
-    """A live session as it was at one moment. Changing ``state`` does not change what is stored."""
-
-    state: dict[str, Any]
-    #: Positive, different after every ``set``, never used again for this key.
-    version: int
-    #: The idle time to live; ``None``: it never idles out.
-    ttl: timedelta | None
-
-    def touch_due_at(self) -> datetime | None:
-        """Return the moment from which a touch is worth it: a tenth of the TTL after the last one, or ``None``."""
-        return None if self.ttl is None else self.last_active_at + self.ttl * TOUCH_FRACTION
-
-
-class GoneSession(NamedTuple):
-    """A session that is over, as it is reported: once."""
-
-    key: str
-    owner: str | None
-    label: str | None
-    created_at: datetime
-    #: ``None`` where nobody knows it any more: its key was used again before this session was reported.
-    last_active_at: datetime | None
-    #: ``"idle"`` or ``"max_age"`` for an expired session, ``"evicted"`` for one that was lost before its time.
-    cause: str
-
-    @property
-    def expired(self) -> bool:
-        """Whether its time had run out."""
-        return self.cause in ("idle", "max_age")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reaped:
-    """What one slice of a sweep did to the index."""
-
-    #: Index entries looked at.
-    scanned: int = 0
-    #: Sessions taken out of the index, now waiting to be claimed.
-    removed: int = 0
-    #: Of ``scanned``: payloads that were gone already, freed by the store's own expiry.
-    already_gone: int = 0
-    #: Of ``scanned``: sessions that turned out to be alive, because they were renewed meanwhile.
-    renewed: int = 0
-    #: Nothing is due any more.
-    done: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Backlog:
-    """What is overdue and has not been reported yet."""
-
-    sessions: int
-    #: Seconds since the deadline of the longest overdue session; ``None`` without a backlog.
-    oldest_overdue_seconds: float | None
-
-
-#: What reconcile can find, and repair when it is named.
-#: ``index_without_data``: an entry whose payload is gone before its time. Repair: report it as lost.
-#: ``data_without_index``: a payload that the index does not know, or not completely. Repair: index it.
-#: ``no_ttl``: a payload that should expire and never will. Repair: give it its deadline.
-#: ``undecodable``: a payload that this release cannot read. It is listed only, and goes at its own deadline.
-FINDING_KINDS = ("index_without_data", "data_without_index", "no_ttl", "undecodable")
-REPAIRABLE_KINDS = FINDING_KINDS[:3]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """Something that reconcile found."""
-
-    kind: str
-    key: str
-    detail: str
-    repaired: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReconcileStep:
-    """One slice of a reconcile."""
-
-    checked: int
-    findings: Sequence[Finding]
-    #: Where to go on; ``None`` when everything was looked at.
-    cursor: str | None
 
 
 class Sweep(ABC):
@@ -389,50 +278,3 @@ class StateBackend(ABC):
 
     async def aclose(self) -> None:
         """Give back what the running event loop holds. The backend can be used again afterwards."""
-
-
-# Arguments, checked the same way by every backend
-
-
-def check_name(kind: str, value: str | int) -> str:
-    """Return ``value`` as text, or raise ``InvalidArgument``. ``kind``: ``"key"``, ``"owner"`` or ``"label"``."""
-    if isinstance(value, int) and not isinstance(value, bool) and kind == "owner":
-        value = str(value)
-    if not isinstance(value, str):
-        raise InvalidArgument(f"The {kind} of a session must be text, not {type(value).__name__}.")
-    try:
-        size = len(value) if value.isascii() else len(value.encode())
-    except UnicodeEncodeError as error:
-        raise InvalidArgument(f"The {kind} of a session holds a lone surrogate, which is no text.") from error
-    if not 0 < size <= MAX_NAME_BYTES:
-        raise InvalidArgument(f"The {kind} of a session must have 1 to {MAX_NAME_BYTES} bytes, not {size}.")
-    return value
-
-
-def check_seconds(kind: str, value: Any) -> float:
-    """Return ``value`` if it is a number of seconds up to a century, or raise ``InvalidArgument``."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not -MAX_SECONDS <= value <= MAX_SECONDS:
-        raise InvalidArgument(f"{kind} must be a number of seconds, at most a century, not {str(value)[:40]}.")
-    return value
-
-
-def check_version(value: Any) -> int | None:
-    """Return ``value`` if it can be a version, or raise ``InvalidArgument``."""
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**63:
-        raise InvalidArgument(f"expected_version must be the version of a session, 0 or None, not {value!r}.")
-    return value
-
-
-def ttl_milliseconds(value: float) -> int:
-    """Return a TTL in milliseconds: zero for never, at least one otherwise."""
-    return 0 if value <= 0 else max(1, round(value * 1000))
-
-
-def from_milliseconds(value: int) -> datetime:
-    """Return the moment ``value`` milliseconds after the epoch."""
-    return _EPOCH + timedelta(milliseconds=value)
-
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

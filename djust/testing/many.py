@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from djust.state_backend.base import SessionInfo, StateBackend
+from djust.state_backend.base import StateBackend
+from djust.state_backend.records import SessionInfo
 from djust.testing.support import MakeBackend, Reports, Store, eventually
 
 

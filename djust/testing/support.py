@@ -14,7 +14,8 @@ from typing import Any, Literal, Protocol, TypeVar
 import pytest
 
 from djust.signals import session_evicted, session_expired
-from djust.state_backend.base import Session, SessionInfo, StateBackend
+from djust.state_backend.base import StateBackend
+from djust.state_backend.records import Session, SessionInfo
 
 T = TypeVar("T")
 

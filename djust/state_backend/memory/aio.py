@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from djust.state_backend.announce import aannounce
-from djust.state_backend.base import Session, SessionInfo, StateBackend
+from djust.state_backend.base import StateBackend
 from djust.state_backend.memory.sweep import CLAIM_SIZE
 from djust.state_backend.memory.table import SLICE
+from djust.state_backend.records import Session, SessionInfo
 
 
 class DirectTwins(StateBackend):

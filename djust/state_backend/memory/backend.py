@@ -17,22 +17,14 @@ from djust.conf import Config
 from djust.exceptions import BackendFull, InvalidArgument
 from djust.log import hashed, logger
 from djust.state_backend.announce import announce
-from djust.state_backend.base import (
-    Backlog,
-    Session,
-    SessionInfo,
-    Sweep,
-    check_name,
-    check_seconds,
-    check_version,
-    from_milliseconds,
-    ttl_milliseconds,
-)
+from djust.state_backend.arguments import check_name, check_seconds, check_version, ttl_milliseconds
+from djust.state_backend.base import Sweep
 from djust.state_backend.memory.aio import DirectTwins
 from djust.state_backend.memory.deadlines import NEVER
 from djust.state_backend.memory.sweep import CLAIM_SIZE, MemorySweep
 from djust.state_backend.memory.sweeper import Sweeper
 from djust.state_backend.memory.table import SLICE, Change, Record, Table, now_milliseconds
+from djust.state_backend.records import Backlog, Session, SessionInfo, from_milliseconds
 
 _LARGEST = 10
 

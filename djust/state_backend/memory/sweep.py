@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 
-from djust.state_backend.base import GoneSession, Reaped, Sweep
+from djust.state_backend.base import Sweep
 from djust.state_backend.memory.table import SLICE, Table
+from djust.state_backend.records import GoneSession, Reaped
 
 #: Reports that are taken from the outbox at once.
 CLAIM_SIZE = 25

@@ -9,8 +9,8 @@ from threading import Lock
 from typing import NamedTuple
 
 from djust.exceptions import SessionGone, VersionConflict
-from djust.state_backend.base import GoneSession, Reaped, from_milliseconds
 from djust.state_backend.memory.deadlines import NEVER, Deadlines
+from djust.state_backend.records import GoneSession, Reaped, from_milliseconds
 
 #: The most sessions that are looked at while the lock is held.
 SLICE = 200

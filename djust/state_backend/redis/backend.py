@@ -17,17 +17,9 @@ from djust.exceptions import (
     DjustError,
 )
 from djust.state_backend.announce import aannounce, announce
-from djust.state_backend.base import (
-    Backlog,
-    ReconcileStep,
-    Session,
-    SessionInfo,
-    StateBackend,
-    check_name,
-    check_seconds,
-    from_milliseconds,
-    ttl_milliseconds,
-)
+from djust.state_backend.arguments import check_name, check_seconds, ttl_milliseconds
+from djust.state_backend.base import StateBackend
+from djust.state_backend.records import Backlog, ReconcileStep, Session, SessionInfo, from_milliseconds
 from djust.state_backend.redis import operations, stats
 from djust.state_backend.redis.address import parse_address
 from djust.state_backend.redis.aio import AsyncClient, build_async_client

@@ -14,7 +14,7 @@ from typing import Any
 from zlib import crc32
 
 from djust.exceptions import InvalidArgument, PayloadCorrupt, PayloadTooNew
-from djust.state_backend.base import GoneSession, Session, SessionInfo, from_milliseconds
+from djust.state_backend.records import GoneSession, Session, SessionInfo, from_milliseconds
 
 SHARDS = 64
 OWNER_BUCKETS = 256

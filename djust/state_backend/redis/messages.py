@@ -17,7 +17,8 @@ from djust.exceptions import (
     VersionConflict,
 )
 from djust.log import hashed, logger
-from djust.state_backend.base import Session, check_name, check_seconds, check_version, ttl_milliseconds
+from djust.state_backend.arguments import check_name, check_seconds, check_version, ttl_milliseconds
+from djust.state_backend.records import Session
 from djust.state_backend.redis.calls import Call, command, run
 from djust.state_backend.redis.layout import Header, Layout, owner_bucket, parse_header
 from djust.state_backend.redis.operations import delete_call

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from djust.state_backend.base import SessionInfo
+from djust.state_backend.records import SessionInfo
 from djust.state_backend.redis.calls import Call, Operation, Primaries, command, run
 from djust.state_backend.redis.layout import Layout, Shard, owner_bucket, parse_member
 from djust.state_backend.redis.replies import info_fields, scan_page

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from djust.codec import Codec
 from djust.exceptions import CodecError, InvalidArgument
-from djust.state_backend.base import REPAIRABLE_KINDS, Finding, ReconcileStep
+from djust.state_backend.records import REPAIRABLE_KINDS, Finding, ReconcileStep
 from djust.state_backend.redis.calls import Operation, Primaries, command, run
 from djust.state_backend.redis.layout import Layout, Shard, parse_header, parse_member
 from djust.state_backend.redis.replies import scan_page

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from djust.state_backend.base import Backlog
+from djust.state_backend.records import Backlog
 from djust.state_backend.redis.calls import Operation, run
 from djust.state_backend.redis.layout import Layout, Shard, parse_member
 from djust.state_backend.redis.scripts import COUNT_IDLE, MEMORY, STATS

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from djust.exceptions import InvalidArgument
-from djust.state_backend.base import GoneSession, Reaped, Sweep, ttl_milliseconds
+from djust.state_backend.arguments import ttl_milliseconds
+from djust.state_backend.base import Sweep
+from djust.state_backend.records import GoneSession, Reaped
 from djust.state_backend.redis.calls import Call, Operation, command, run
 from djust.state_backend.redis.layout import Layout, Shard, parse_record
 from djust.state_backend.redis.scripts import ABANDONED, CLAIM, REAP, REAP_IDLE
