@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.apps import AppConfig
 from django.db.models.signals import post_migrate
 
+from djust import checks  # noqa: F401 - registers them
 from djust.schedule import seed_after_migrate
 
 
