@@ -53,6 +53,7 @@ class MaintenanceRun(models.Model):
         verbose_name = _("maintenance run")
         verbose_name_plural = _("maintenance runs")
         ordering = ("-started_at", "-pk")
+        permissions = [("run_maintenance", _("Can run maintenance tasks now"))]
         indexes = [
             models.Index(fields=["-started_at"], name="djust_run_started"),
             models.Index(fields=["task", "outcome", "-started_at"], name="djust_run_task"),

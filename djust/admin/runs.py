@@ -1,0 +1,155 @@
+"""The history of maintenance runs, and "Run now"."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.models import ADDITION, LogEntry
+from django.contrib.contenttypes.models import ContentType
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseNotFound, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+
+from djust.models import MaintenanceRun
+from djust.tasks.queue import TASKS, BrokerUnavailable, queue_task
+
+RUN_PERMISSION = "djust.run_maintenance"
+
+#: A sign beside each outcome, for those who do not tell colours apart.
+_SIGNS = {
+    MaintenanceRun.Outcome.RUNNING: "…",
+    MaintenanceRun.Outcome.DONE: "✓",
+    MaintenanceRun.Outcome.PARTIAL: "◐",
+    MaintenanceRun.Outcome.SKIPPED: "-",
+    MaintenanceRun.Outcome.NOT_APPLICABLE: "-",
+    MaintenanceRun.Outcome.FAILED: "✗",
+    MaintenanceRun.Outcome.KILLED: "✗",
+}
+
+
+if TYPE_CHECKING:
+    _ModelAdmin = admin.ModelAdmin[MaintenanceRun]
+else:
+    _ModelAdmin = admin.ModelAdmin
+
+
+@admin.register(MaintenanceRun)
+class MaintenanceRunAdmin(_ModelAdmin):
+    """Shows what ran. Rows are written by the runs and go with age, so nobody edits them here."""
+
+    list_display = ("started_at", "task", "asked_by", "result", "removed", "left", "took")
+    list_filter = ("task", "trigger", "outcome", "started_at")
+    search_fields = ("task_id", "triggered_by")
+    date_hierarchy = "started_at"
+    list_per_page = 50
+    show_full_result_count = False
+    fields = (
+        "task",
+        "result",
+        "started_at",
+        "took",
+        "trigger",
+        "triggered_by",
+        "task_id",
+        "reason",
+        "error",
+        "all_figures",
+    )
+    readonly_fields = fields
+    change_list_template = "admin/djust/maintenancerun/change_list.html"
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Nobody adds a run by hand."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: MaintenanceRun | None = None) -> bool:
+        """Nobody changes what happened."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: MaintenanceRun | None = None) -> bool:
+        """Rows go with age."""
+        return False
+
+    @admin.display(description=_("triggered by"), ordering="trigger")
+    def asked_by(self, run: MaintenanceRun) -> str:
+        """Return the trigger, and who it was."""
+        return f"{run.get_trigger_display()}: {run.triggered_by}" if run.triggered_by else run.get_trigger_display()
+
+    @admin.display(description=_("outcome"), ordering="outcome")
+    def result(self, run: MaintenanceRun) -> SafeString:
+        """Return the outcome with its sign."""
+        sign = _SIGNS[MaintenanceRun.Outcome(run.outcome)]
+        return format_html(
+            '<span class="djust-outcome djust-{}">{} {}</span>', run.outcome, sign, run.get_outcome_display()
+        )
+
+    @admin.display(description=_("left"))
+    def left(self, run: MaintenanceRun) -> Any:
+        """Return what the run left for the next one."""
+        return run.figures.get("remaining")
+
+    @admin.display(description=_("took"), ordering="duration_ms")
+    def took(self, run: MaintenanceRun) -> str | None:
+        """Return the duration for people."""
+        if run.duration_ms is None:
+            return None
+        return f"{run.duration_ms:.0f} ms" if run.duration_ms < 1000 else f"{run.duration_ms / 1000:.1f} s"
+
+    @admin.display(description=_("figures"))
+    def all_figures(self, run: MaintenanceRun) -> SafeString:
+        """Return the figures as a table."""
+        rows = format_html_join(
+            "",
+            '<tr><th scope="row">{}</th><td>{}</td></tr>',
+            ((name.replace("_", " "), _readable(value)) for name, value in run.figures.items()),
+        )
+        return format_html("<table>{}</table>", rows)
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the address of "Run now"."""
+        run = path("run/<str:task>/", self.admin_site.admin_view(self.run_view), name="djust_maintenancerun_run")
+        return [run, *super().get_urls()]
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> TemplateResponse | HttpResponse:
+        """Show the list, with a button for each task to those who may press it."""
+        tasks = list(TASKS) if request.user.has_perm(RUN_PERMISSION) else []
+        return super().changelist_view(request, {**(extra_context or {}), "djust_tasks": tasks})
+
+    def run_view(self, request: HttpRequest, task: str) -> HttpResponse:
+        """Queue a task for a worker."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        if not request.user.has_perm(RUN_PERMISSION):
+            raise PermissionDenied
+        if task not in TASKS:
+            return HttpResponseNotFound()
+        label = MaintenanceRun.Task(task).label
+        try:
+            task_id = queue_task(task, user=request.user.get_username())
+        except BrokerUnavailable as error:
+            self.message_user(request, str(error), messages.ERROR)
+        else:
+            self._log(request, f"Queued: {label} ({task_id})")
+            text = _("Queued: %(task)s. Its row appears below when a worker has taken it. Task id: %(id)s")
+            self.message_user(request, text % {"task": label, "id": task_id}, messages.SUCCESS)
+        return HttpResponseRedirect(reverse("admin:djust_maintenancerun_changelist"))
+
+    def _log(self, request: HttpRequest, text: str) -> None:
+        entry = LogEntry(object_repr=text[:200], action_flag=ADDITION, change_message=text)
+        entry.user_id = request.user.pk or 0
+        entry.content_type = ContentType.objects.get_for_model(MaintenanceRun)
+        entry.save()
+
+
+def _readable(value: Any) -> str:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return "-" if value is None else value if isinstance(value, str) else json.dumps(value, indent=1)

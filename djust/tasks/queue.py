@@ -1,0 +1,71 @@
+"""Queues a maintenance task because a person asked for it."""
+
+from __future__ import annotations
+
+from celery import current_app
+from kombu.exceptions import OperationalError
+
+from djust.exceptions import DjustError
+from djust.models import MaintenanceRun
+from djust.tasks.base import TRIGGER_HEADER, TRIGGERED_BY_HEADER
+from djust.tasks.cleanup import cleanup_expired_sessions
+from djust.tasks.django_sessions import clear_django_sessions
+from djust.tasks.evictions import check_evictions
+from djust.tasks.memory import sample_redis_memory
+from djust.tasks.reconcile import reconcile
+
+#: A message that no worker took within this time is dropped: whoever asked has gone away by then.
+EXPIRES_SECONDS = 300
+
+#: Seconds for one attempt to reach the broker. A person waits.
+CONNECT_SECONDS = 3.0
+
+TASKS = {
+    MaintenanceRun.Task.CLEANUP: cleanup_expired_sessions,
+    MaintenanceRun.Task.RECONCILE: reconcile,
+    MaintenanceRun.Task.SAMPLE_MEMORY: sample_redis_memory,
+    MaintenanceRun.Task.CHECK_EVICTIONS: check_evictions,
+    MaintenanceRun.Task.CLEAR_DJANGO_SESSIONS: clear_django_sessions,
+}
+
+
+class BrokerUnavailable(DjustError):
+    """The Celery broker cannot be reached, so nothing was queued. Check that it runs, and the broker URL."""
+
+
+def queue_task(name: str, *, user: str) -> str:
+    """Queue a task for a worker and return its id.
+
+    Args:
+        name: One of ``MaintenanceRun.Task``.
+        user: Who asked, for the history.
+
+    Raises:
+        BrokerUnavailable: The message could not be sent within a few seconds.
+        KeyError: There is no such task.
+    """
+    task = TASKS[MaintenanceRun.Task(name)]
+    failed = False
+    with current_app.connection_for_write(connect_timeout=CONNECT_SECONDS) as connection:
+        # Celery's own patience is meant for workers: with it, a page would wait for the broker without end.
+        connection.transport_options = {
+            **(connection.transport_options or {}),
+            "max_retries": 1,
+            "interval_start": 0,
+            "interval_step": 0,
+            "interval_max": 0,
+            "socket_connect_timeout": CONNECT_SECONDS,
+            "socket_timeout": CONNECT_SECONDS,
+        }
+        try:
+            result = task.apply_async(
+                headers={TRIGGER_HEADER: "admin", TRIGGERED_BY_HEADER: user},
+                expires=EXPIRES_SECONDS,
+                connection=connection,
+                retry=False,
+            )
+        except (OperationalError, OSError):
+            failed = True
+    if failed:
+        raise BrokerUnavailable
+    return str(result.id)
