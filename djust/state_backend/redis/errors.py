@@ -36,6 +36,10 @@ _UNREACHABLE = "cannot be reached. Check that it runs, and REDIS_URL"
 
 #: In this order: the first that fits is taken.
 _BY_TYPE: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...] = (
+    (redis_errors.ReadOnlyError, _UNAVAILABLE["READONLY"]),
+    (redis_errors.MasterDownError, _UNAVAILABLE["MASTERDOWN"]),
+    (redis_errors.ClusterDownError, _UNAVAILABLE["CLUSTERDOWN"]),
+    (redis_errors.TryAgainError, _UNAVAILABLE["TRYAGAIN"]),
     (redis_errors.AuthenticationError, _UNAVAILABLE["WRONGPASS"]),
     (redis_errors.BusyLoadingError, _UNAVAILABLE["LOADING"]),
     (redis_errors.MaxConnectionsError, "has no connection free: raise REDIS_MAX_CONNECTIONS"),
@@ -69,15 +73,18 @@ def translate(error: Exception, endpoint: str) -> DjustError:
     text = str(error)
     if "No connection available" in text:
         error = redis_errors.MaxConnectionsError()
-    if "OOM command not allowed" in text:
+    # redis-py takes the code off the errors that it has a class for; Redis 6 wraps those of a script in a text.
+    if isinstance(error, redis_errors.OutOfMemoryError) or "OOM command not allowed" in text:
         return BackendFull(f"Redis at {endpoint} is full: raise its maxmemory or shorten SESSION_TTL.")
     for code, words in _UNAVAILABLE.items():
         if text.startswith(code) or f"-{code} " in text:
             return BackendUnavailable(f"Redis at {endpoint} {words}.")
+    if isinstance(error, redis_errors.AuthenticationError) and "required" in text:
+        return BackendUnavailable(f"Redis at {endpoint} {_UNAVAILABLE['NOAUTH']}.")
     for kinds, words in _BY_TYPE:
         if isinstance(error, kinds):
             return BackendUnavailable(f"Redis at {endpoint} {words}.")
-    if "NOPERM" in text or "unknown command" in text.lower():
+    if isinstance(error, redis_errors.NoPermissionError) or "NOPERM" in text or "unknown command" in text.lower():
         return BackendDenied(f"Redis at {endpoint} refused a command. Give its user what docs/redis.md lists.")
     if "WRONGTYPE" in text:
         return SessionUnreadable("A key that djust needs holds something that djust did not write. Delete that key.")
