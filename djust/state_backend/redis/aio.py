@@ -12,7 +12,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, ResponseError
 
-from djust.exceptions import DjustError
+from djust.exceptions import BackendDenied, DjustError
 from djust.state_backend.redis.address import Address
 from djust.state_backend.redis.availability import Availability
 from djust.state_backend.redis.calls import Call, Operation, Primaries, T, pack
@@ -64,11 +64,14 @@ class AsyncClient:
         try:
             request = next(operation)
             while True:
-                if isinstance(request, Primaries):
-                    answer: list[Any] = await self.primaries()
+                try:
+                    asked = self.primaries() if isinstance(request, Primaries) else self.send_many(request)
+                    answer: list[Any] = await asked
+                except BackendDenied as error:
+                    # An operation may know how to do without.
+                    request = operation.throw(error)
                 else:
-                    answer = await self.send_many(request)
-                request = operation.send(answer)
+                    request = operation.send(answer)
         except StopIteration as stop:
             return cast(T, stop.value)
 

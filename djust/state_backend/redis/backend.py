@@ -15,6 +15,7 @@ from djust.conf import Config
 from djust.exceptions import (
     BackendUnavailable,
     DjustError,
+    SessionUnreadable,
 )
 from djust.state_backend.announce import aannounce, announce
 from djust.state_backend.arguments import check_name, check_seconds, ttl_milliseconds
@@ -99,7 +100,11 @@ class RedisStateBackend(StateBackend):
 
     def get(self, key: str) -> Session | None:
         name = check_name("key", key).encode()
-        payload = self._client.send(self._messages.read(name))
+        try:
+            payload = self._client.send(self._messages.read(name))
+        except SessionUnreadable as error:
+            self._messages.unreadable(key, error)
+            return None
         if payload is None:
             return None
         session, mark = self._messages.read_reply(key, name, payload)
@@ -109,7 +114,11 @@ class RedisStateBackend(StateBackend):
 
     async def aget(self, key: str) -> Session | None:
         name = check_name("key", key).encode()
-        payload = await self._aclient.send(self._messages.read(name))
+        try:
+            payload = await self._aclient.send(self._messages.read(name))
+        except SessionUnreadable as error:
+            self._messages.unreadable(key, error)
+            return None
         if payload is None:
             return None
         session, mark = self._messages.read_reply(key, name, payload)

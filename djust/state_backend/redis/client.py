@@ -10,7 +10,7 @@ from redis.cluster import RedisCluster
 from redis.exceptions import NoScriptError, ResponseError
 from redis.retry import Retry
 
-from djust.exceptions import DjustError
+from djust.exceptions import BackendDenied, DjustError
 from djust.state_backend.redis.address import Address
 from djust.state_backend.redis.availability import Availability
 from djust.state_backend.redis.calls import Call, Operation, Primaries, T, pack
@@ -73,11 +73,13 @@ class Client:
         try:
             request = next(operation)
             while True:
-                if isinstance(request, Primaries):
-                    answer: list[Any] = self.primaries()
+                try:
+                    answer = self.primaries() if isinstance(request, Primaries) else self.send_many(request)
+                except BackendDenied as error:
+                    # An operation may know how to do without.
+                    request = operation.throw(error)
                 else:
-                    answer = self.send_many(request)
-                request = operation.send(answer)
+                    request = operation.send(answer)
         except StopIteration as stop:
             return cast(T, stop.value)
 

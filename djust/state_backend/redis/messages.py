@@ -75,6 +75,10 @@ class Messages:
                 return None, None
             return None, run(MARK, (self._layout.shard(name).payload(name),), header.version.to_bytes(8))
 
+    def unreadable(self, key: str, error: SessionUnreadable) -> None:
+        """Say that something else than a payload lies where a session should."""
+        logger.error("session_undecodable", session=hashed(key), reason=str(error))
+
     def write(
         self,
         key: str,

@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from djust.exceptions import BackendDenied
 from djust.state_backend.records import SessionInfo
 from djust.state_backend.redis.calls import Call, Operation, Primaries, command, run
 from djust.state_backend.redis.layout import Layout, Shard, owner_bucket, parse_member
 from djust.state_backend.redis.replies import info_fields, scan_page
-from djust.state_backend.redis.scripts import CLEAR, DELETE, OWNER, OWNER_WALK, PAGE
+from djust.state_backend.redis.scripts import CLEAR, DELETE, OWNER, OWNER_KEYS, OWNER_WALK, PAGE
 
 PAGE_SIZE = 500
 SCAN_COUNT = 1000
@@ -43,10 +44,30 @@ def delete_owner(layout: Layout, owner: bytes) -> Operation[int]:
     for shard, state in trust.items():
         if state in (OWNERS_LOST, INDEX_LOST):
             ended += yield from _delete_owner_by_walking(shard, owner)
-    doubtful = {shard for shard, state in trust.items() if state in (INDEX_LOST, EMPTY)}
-    if doubtful and (yield from _index_can_be_evicted()):
+    doubtful = yield from _doubtful_shards(layout, trust)
+    if doubtful:
         ended += yield from _delete_owner_by_scanning(layout, owner, doubtful)
     return ended
+
+
+def _doubtful_shards(layout: Layout, trust: dict[Shard, int]) -> Operation[set[Shard]]:
+    """Return the shards of which payloads may exist that no index knows.
+
+    Only a server that may evict keys without a TTL, as the index is, leaves such payloads behind: then the shards that
+    look as if something were missing, and, once it has evicted, all of them.
+    """
+    doubtful: set[Shard] = set()
+    for node in (yield Primaries()):
+        try:
+            replies = yield [command("INFO", section, node=node) for section in ("memory", "stats")]
+        except BackendDenied:
+            return set(layout.shards)
+        memory, stats = (info_fields(reply) for reply in replies)
+        if str(memory.get("maxmemory_policy", "allkeys")).startswith("allkeys"):
+            if int(stats.get("evicted_keys", 1)):
+                return set(layout.shards)
+            doubtful.update(shard for shard, state in trust.items() if state in (INDEX_LOST, EMPTY))
+    return doubtful
 
 
 def _delete_owner_by_walking(shard: Shard, owner: bytes) -> Operation[int]:
@@ -64,21 +85,14 @@ def _delete_owner_by_walking(shard: Shard, owner: bytes) -> Operation[int]:
 
 def _delete_owner_by_scanning(layout: Layout, owner: bytes, shards: set[Shard]) -> Operation[int]:
     def end(found: list[tuple[Shard, bytes]]) -> Operation[int]:
-        calls = [delete_call(shard, key, owner) for shard, key in found if shard in shards]
-        return sum(int(reply) for reply in (yield calls)) if calls else 0
+        keys: dict[Shard, list[bytes]] = {}
+        for shard, key in found:
+            if shard in shards:
+                keys.setdefault(shard, []).append(key)
+        calls = [run(OWNER_KEYS, (s.due, s.act, s.never, s.meta), owner, *names) for s, names in keys.items()]
+        return sum((yield calls)) if calls else 0
 
     return (yield from scan_payloads(layout, end))
-
-
-def _index_can_be_evicted() -> Operation[bool]:
-    """Whether some primary may evict keys without a TTL, as the index is; also if it will not say."""
-    nodes = yield Primaries()
-    for node in nodes:
-        [reply] = yield [command("INFO", "memory", node=node)]
-        policy = info_fields(reply).get("maxmemory_policy", "allkeys-unknown")
-        if str(policy).startswith("allkeys"):
-            return True
-    return False
 
 
 def scan_payloads(layout: Layout, work: Callable[[list[tuple[Shard, bytes]]], Operation[int]]) -> Operation[int]:

@@ -17,7 +17,8 @@ end
 
 -- The header of a payload: nil if there is none, false if this release cannot read it.
 local function header(key)
-  local raw = redis.call('GETRANGE', key, 0, 255)
+  local raw = redis.pcall('GETRANGE', key, 0, 255)
+  if type(raw) == 'table' then return false end
   if raw == '' then return nil end
   if #raw < FIXED or string.sub(raw, 1, 2) ~= MAGIC or string.byte(raw, 3) ~= FORMAT then return false end
   local version, created, active, deadline, ttl, offset, bucket, olen, llen = struct.unpack(FIELDS, raw, 5)
