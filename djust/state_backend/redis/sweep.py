@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from djust.state_backend.base import Sweep
 from djust.state_backend.records import GoneSession, Reaped
 from djust.state_backend.redis.calls import Call, Operation, command, run
 from djust.state_backend.redis.layout import Layout, Shard, parse_record
-from djust.state_backend.redis.scripts import ABANDONED, CLAIM, REAP, REAP_IDLE
+from djust.state_backend.redis.scripts import ABANDONED, CLAIM, HEADS, REAP, REAP_IDLE
 
 if TYPE_CHECKING:
     from djust.state_backend.redis.client import Client
@@ -24,6 +25,14 @@ PER_SHARD = 25
 MAX_PER_SHARD = 100
 
 
+#: Claims on one shard in a row.
+MAX_TURNS = 8
+
+#: How exact "oldest first" is: what a shard is asked for is at most this share of the backlog's age younger than the
+#: oldest that is left anywhere. Exact order over all shards would mean a round trip for every few sessions.
+ORDER_TOLERANCE = 0.1
+
+
 class SweepOperations:
     """The steps of a sweep as operations, for either client."""
 
@@ -34,46 +43,83 @@ class SweepOperations:
         self._idle_ms = 0 if ttl is None else ttl_milliseconds(ttl)
         self._max_age_ms = max_age_ms
         self._field = f"f:{token}".encode()
-        self._due: list[Shard] = list(layout.shards)
         self._idle: list[Shard] = [] if ttl is None else list(layout.shards)
+        #: The earliest due deadline of each shard that has one; ``None`` before the shards were asked.
+        self._heads: dict[Shard, float] | None = None
+        self._tolerance_ms = 0.0
         #: How many records wait in which shard, as far as known.
         self._outbox: dict[Shard, int] = {}
         self._unacknowledged: Shard | None = None
+        self._turns = 0
 
     def reap(self, limit: int) -> Operation[Reaped]:
         """Take due entries out of some shards in one round trip, and of the others next time.
 
         Redis serves nobody else between the scripts of one round trip, so ``limit`` bounds how long others wait.
         """
-        pool = self._idle or self._due
-        call_for = self._idle_call if self._idle else self._due_call
-        share = min(limit, max(PER_SHARD, min(MAX_PER_SHARD, limit // max(1, len(pool)))))
-        count = max(1, limit // share)
-        shards = pool[:count]
-        del pool[:count]
-        replies = (yield [call_for(shard, share) for shard in shards]) if shards else []
-        scanned = removed = already_gone = renewed = 0
-        for shard, (looked_at, taken, gone, alive, outbox) in zip(shards, replies, strict=True):
-            scanned += looked_at
-            removed += taken
-            already_gone += gone
-            renewed += alive
+        if self._idle:
+            return (yield from self._reap_idle(limit))
+        if self._heads is None:
+            self._heads = yield from self._find_heads()
+            if self._outbox:
+                # What others took out and nobody reported is older than what is due now.
+                return Reaped()
+        heads = self._heads
+        if not heads:
+            return Reaped(done=True)
+        oldest = min(heads.values())
+        latest = oldest + self._tolerance_ms
+        ready = [shard for shard, head in heads.items() if head <= oldest + self._tolerance_ms / 2]
+        share, count = _shares(limit, len(ready))
+        shards = sorted(ready, key=heads.__getitem__)[:count]
+        replies = yield [run(REAP, (s.due, s.act, s.never, s.gone, s.meta), share, math.ceil(latest)) for s in shards]
+        for shard, (*_, head) in zip(shards, replies, strict=True):
+            if head:
+                heads[shard] = float(head)
+            else:
+                del heads[shard]
+        return self._reaped(shards, replies, done=not heads)
+
+    def _find_heads(self) -> Operation[dict[Shard, float]]:
+        heads = {}
+        replies = yield [run(HEADS, (s.due, s.gone), repeatable=True) for s in self._layout.shards]
+        now = 0.0
+        for shard, (head, outbox, time) in zip(self._layout.shards, replies, strict=True):
+            now = max(now, float(time))
+            if head:
+                heads[shard] = float(head)
             if outbox:
                 self._outbox[shard] = outbox
-            if looked_at == share:
-                pool.append(shard)
-        return Reaped(
-            scanned=scanned,
-            removed=removed,
-            already_gone=already_gone,
-            renewed=renewed,
-            done=not self._due and not self._idle,
-        )
+        if heads:
+            self._tolerance_ms = max(1.0, (now - min(heads.values())) * ORDER_TOLERANCE)
+        return heads
+
+    def _reap_idle(self, limit: int) -> Operation[Reaped]:
+        share, count = _shares(limit, len(self._idle))
+        shards = self._idle[:count]
+        del self._idle[:count]
+        replies = yield [run(REAP_IDLE, (s.due, s.act, s.never, s.gone, s.meta), self._idle_ms, share) for s in shards]
+        self._idle += [shard for shard, reply in zip(shards, replies, strict=True) if reply[0] == share]
+        return self._reaped(shards, replies, done=False)
+
+    def _reaped(self, shards: Sequence[Shard], replies: Sequence[Sequence[int]], *, done: bool) -> Reaped:
+        for shard, reply in zip(shards, replies, strict=True):
+            if reply[4]:
+                self._outbox[shard] = reply[4]
+        scanned, removed, already_gone, renewed = (sum(reply[field] for reply in replies) for field in range(4))
+        return Reaped(scanned=scanned, removed=removed, already_gone=already_gone, renewed=renewed, done=done)
 
     def claim(self, limit: int) -> Operation[Sequence[GoneSession]]:
-        """Take records out of the outbox of one shard, and acknowledge those of the call before."""
+        """Take records out of the outbox of one shard, and acknowledge those of the call before.
+
+        A claim on the same shard acknowledges by itself, so a shard has several turns before the next one has its.
+        """
         while self._outbox:
-            shard, waiting = self._outbox.popitem()
+            shard = self._unacknowledged
+            if shard not in self._outbox or self._turns >= MAX_TURNS:
+                shard, self._turns = next(iter(self._outbox)), 0
+            self._turns += 1
+            waiting = self._outbox.pop(shard)
             calls = [run(CLAIM, (shard.gone, shard.meta), limit, self._field)]
             if self._unacknowledged is not None and self._unacknowledged is not shard:
                 calls.append(self._acknowledgement(self._unacknowledged))
@@ -99,14 +145,14 @@ class SweepOperations:
             yield [self._acknowledgement(self._unacknowledged)]
             self._unacknowledged = None
 
-    def _due_call(self, shard: Shard, share: int) -> Call:
-        return run(REAP, (shard.due, shard.act, shard.never, shard.gone, shard.meta), share)
-
-    def _idle_call(self, shard: Shard, share: int) -> Call:
-        return run(REAP_IDLE, (shard.due, shard.act, shard.never, shard.gone, shard.meta), self._idle_ms, share)
-
     def _acknowledgement(self, shard: Shard) -> Call:
         return command("HDEL", shard.meta, self._field)
+
+
+def _shares(limit: int, shards: int) -> tuple[int, int]:
+    """Return how many entries to ask of a shard, and how many shards to ask."""
+    share = min(limit, max(PER_SHARD, min(MAX_PER_SHARD, limit // max(1, shards))))
+    return share, max(1, limit // share)
 
 
 class RedisSweep(Sweep):

@@ -70,7 +70,7 @@ local function take_out(keys, entries, now, cap)
   local due, act, never, gone, meta = keys.due, keys.act, keys.never, keys.gone, keys.meta
   local base = string.sub(due, 1, -4)
   local members, records, forgotten, freed, renewed, superseded = {}, {}, {}, {}, {}, {}
-  local already = 0
+  local already, disowned = 0, 0
   for i = 1, #entries, 2 do
     local member, deadline = entries[i], entries[i + 1]
     local entry = unpack_member(member)
@@ -82,7 +82,9 @@ local function take_out(keys, entries, now, cap)
       over, already = true, already + 1
       last = last_activity(act, never, entry.key)
       forgotten[#forgotten + 1] = entry.key
-      if entry.owner ~= '' then forget_owner(base, meta, entry.bucket, entry.key) end
+      if entry.owner ~= '' then
+        disowned = disowned + redis.call('HDEL', owner_key(base, entry.bucket), entry.key)
+      end
     elseif overdue then
       local live = header(payload)
       if live and pack_member(entry.key, live.created, live.bucket, live.owner, live.label) == member then
@@ -113,6 +115,7 @@ local function take_out(keys, entries, now, cap)
       records[#records + 1] = struct.pack('>c1I8I8', overdue and 'x' or 'e', at, tonumber(last or 0)) .. member
     end
   end
+  if disowned > 0 then redis.call('HINCRBY', meta, 'owned', -disowned) end
   if #members > 0 then
     redis.call('ZREM', due, unpack(members))
     if #forgotten > 0 then
