@@ -48,6 +48,9 @@ class Config:
     cleanup_budget_seconds: float = 20.0
     #: Index entries that one slice of a clean-up looks at, at most.
     cleanup_slice_size: int = 250
+    #: Seconds for which a clean-up holds its lease. It is renewed while work goes on, and is the longest that a killed
+    #: one keeps the next from working.
+    cleanup_lease_seconds: float = 10.0
     #: Days for which the history of maintenance runs is kept.
     run_history_days: int = 30
 
@@ -64,6 +67,7 @@ _POSITIVE = {
     "MEMORY_SWEEP_SECONDS",
     "CLEANUP_BUDGET_SECONDS",
     "CLEANUP_SLICE_SIZE",
+    "CLEANUP_LEASE_SECONDS",
     "RUN_HISTORY_DAYS",
 }
 _TYPES: dict[str, tuple[tuple[type, ...], str]] = {

@@ -16,7 +16,6 @@ from djust.conf import get_config
 from djust.exceptions import DjustError
 from djust.log import logger
 from djust.models import MaintenanceRun
-from djust.sessions import LEASE_SECONDS
 
 #: Hard time limit of the tasks, in seconds. A run that says "running" for longer was killed.
 TIME_LIMIT_SECONDS = 60.0
@@ -115,7 +114,7 @@ def _mark_killed(row: MaintenanceRun) -> None:
     killed = {"outcome": _OUTCOME.KILLED, "reason": "The process ended before the run did."}
     if row.task == _TASK.CLEANUP and row.outcome in (_OUTCOME.DONE, _OUTCOME.PARTIAL):
         # This run had the lease, so whoever had it before is gone.
-        before = row.started_at - timedelta(seconds=LEASE_SECONDS)
+        before = row.started_at - timedelta(seconds=get_config().cleanup_lease_seconds)
         running.filter(task=_TASK.CLEANUP, started_at__lt=before).update(**killed)
     limit = timedelta(seconds=LONG_TIME_LIMIT_SECONDS)
     running.filter(started_at__lt=row.started_at - limit).update(**killed)

@@ -19,8 +19,8 @@ from djust.state_backend.registry import get_backend
 
 #: The lease is short, so that a killed process does not hold it for long, and renewed while work goes on.
 LEASE_NAME = "cleanup"
-LEASE_SECONDS = 10.0
-RENEW_AFTER_SECONDS = LEASE_SECONDS / 3
+#: Share of the lease after which it is renewed.
+RENEW_AFTER = 1 / 3
 
 #: Reports claimed at once: as many as a killed process can lose.
 CLAIM_SIZE = 25
@@ -107,7 +107,8 @@ def clean_up(
         logger.warning("cleanup_not_applicable", backend=backend.name, trigger=trigger, reason=NOT_APPLICABLE)
         return CleanupReport(outcome="not_applicable", reason=NOT_APPLICABLE, backend=backend.name)
     token = f"lease:{os.urandom(8).hex()}"
-    if not backend.acquire_lease(LEASE_NAME, token, LEASE_SECONDS):
+    lease_seconds = get_config().cleanup_lease_seconds
+    if not backend.acquire_lease(LEASE_NAME, token, lease_seconds):
         reason = "Another clean-up is at work."
         logger.info("cleanup_skipped", backend=backend.name, trigger=trigger, reason=reason)
         return CleanupReport(outcome="skipped", reason=reason, backend=backend.name)
@@ -151,6 +152,7 @@ class _Run:
     deadline: float
     on_progress: Callable[[int], None] = lambda removed: None
     slice_size: int = field(default_factory=lambda: get_config().cleanup_slice_size)
+    lease_seconds: float = field(default_factory=lambda: get_config().cleanup_lease_seconds)
     smallest: int = 0
     started: float = field(default_factory=time.monotonic)
     renewed_at: float = field(default_factory=time.monotonic)
@@ -208,9 +210,9 @@ class _Run:
         now = time.monotonic()
         if now >= self.deadline:
             self.reason = "The time budget is spent."
-        elif now - self.renewed_at > RENEW_AFTER_SECONDS:
+        elif now - self.renewed_at > self.lease_seconds * RENEW_AFTER:
             self.renewed_at = now
-            if not self.backend.acquire_lease(LEASE_NAME, self.token, LEASE_SECONDS):
+            if not self.backend.acquire_lease(LEASE_NAME, self.token, self.lease_seconds):
                 self.reason = "Another clean-up took over, because this one was held up for longer than its lease."
         return self.reason is None
 
