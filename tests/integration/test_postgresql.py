@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def test_the_database_tests_pass_on_postgresql(postgres):
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-m", "django_db", "--create-db", "-p", "no:cacheprovider", "tests"],
+        [sys.executable, "-m", "pytest", "-q", "-m", "database", "--create-db", "-p", "no:cacheprovider", "tests"],
         check=False,
         capture_output=True,
         text=True,
