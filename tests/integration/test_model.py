@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import sys
 from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -275,12 +276,13 @@ class Machine(RuleBasedStateMachine):
             assert backend.count_due() == len(self.model.overdue)
 
     def teardown(self) -> None:
-        """Compare everything once more, and see that nothing was reported twice or without need."""
+        """Compare everything once more, unless a step failed, and see that nothing was reported without need."""
         try:
-            for key in ["a", "b", "c", "ключ 4", "{e}:"]:
-                self.read("sync", key)
-            self.clean_up("async")
-            assert self.reports.since(self.reported) == []
+            if sys.exc_info()[0] is None:
+                for key in ("a", "b", "c", "ключ 4", "{e}:"):
+                    self.read("sync", key)
+                self.clean_up("async")
+                assert self.reports.since(self.reported) == []
         finally:
             self.context.close()
             for store in self.stores["async"]:
