@@ -14,7 +14,7 @@ from djust.state_backend.records import Session, SessionInfo
 
 
 class DirectTwins(StateBackend):
-    """Calls the synchronous methods. What is long is interrupted to let the event loop run."""
+    """Calls the synchronous methods. What looks at every session lets the event loop run meanwhile."""
 
     async def aget(self, key: str) -> Session | None:
         """See ``get``."""
@@ -60,11 +60,11 @@ class DirectTwins(StateBackend):
 
     async def aget_stats(self) -> dict[str, Any]:
         """See ``get_stats``."""
-        return self.get_stats()
+        return await asyncio.to_thread(self.get_stats)
 
     async def aget_memory_stats(self) -> dict[str, Any]:
         """See ``get_memory_stats``."""
-        return self.get_memory_stats()
+        return await asyncio.to_thread(self.get_memory_stats)
 
     async def ahealth_check(self) -> dict[str, Any]:
         """See ``health_check``."""

@@ -154,10 +154,10 @@ class InMemoryStateBackend(DirectTwins):
 
     def get_stats(self) -> dict[str, Any]:
         """See ``StateBackend``."""
-        items = self._table.items()
+        records = self._table.records()
         now = now_milliseconds()
-        active = [record.active for _key, record in items if record.deadline > now]
-        overdue = len(items) - len(active) + len(self._table.waiting())
+        active = [record.active for record in records if record.deadline > now]
+        overdue = len(records) - len(active) + len(self._table.waiting())
         return {
             "backend": self.name,
             "total_sessions": len(active),
@@ -196,9 +196,9 @@ class InMemoryStateBackend(DirectTwins):
 
     def backlog(self) -> Backlog:
         """See ``StateBackend``."""
-        items = self._table.items()
+        records = self._table.records()
         now = now_milliseconds()
-        deadlines = [record.deadline for _key, record in items if record.deadline <= now]
+        deadlines = [record.deadline for record in records if record.deadline <= now]
         deadlines += [min(gone.deadline, now) for gone in self._table.waiting()]
         return Backlog(
             sessions=len(deadlines),
@@ -210,10 +210,10 @@ class InMemoryStateBackend(DirectTwins):
         idle = _milliseconds(ttl)
         if idle == 0:
             return 0
-        items = self._table.items()
+        records = self._table.records()
         now = now_milliseconds()
         before = 0 if idle is None else now - idle
-        due = sum(record.deadline <= now or (record.ttl > 0 and record.active < before) for _key, record in items)
+        due = sum(record.deadline <= now or (record.ttl > 0 and record.active < before) for record in records)
         return due + len(self._table.waiting())
 
     def acquire_lease(self, name: str, token: str, seconds: float) -> bool:
