@@ -19,7 +19,7 @@ def run(server: RedisServer, *, quick: bool) -> None:
     print(f"{'sessions':>12}{'get_stats':>14}{'says':>12}{'oldest off by':>16}{'newest off by':>16}")
     backend = RedisStateBackend(server.url, timeout=10)
     for count in (SMALL,) if quick else (SMALL, LARGE):
-        asyncio.run(fill(backend, count, {}))
+        asyncio.run(fill(backend, count, lambda _: {}))
         backend.touch(name(0))
         oldest, newest = backend.get(name(1)), backend.get(name(0))
         assert oldest is not None

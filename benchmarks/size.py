@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 import redis
 
@@ -19,19 +20,23 @@ COUNT = 100_000
 BATCH = 1_000
 
 
+def state_of(number: int) -> dict[str, Any]:
+    """Return states of different sizes: the memory of one is rounded up, so that one size alone would mislead."""
+    return {**typical_state(), "query": "x" * (number % 128)}
+
+
 def run(server: RedisServer, *, quick: bool) -> None:
     """Measure and print."""
     count = COUNT // 10 if quick else COUNT
-    body = Codec.from_config(Config()).encode(typical_state())
     backend = RedisStateBackend(server.url)
-    title(f"Bytes of a session over a bare key, {count:,} sessions, keys of 32 characters, with owner and label")
+    title(f"Bytes of a session over a bare key, {count:,} sessions, keys of 32 characters, with an owner")
     with server.client() as bare:
         bare.flushall()
         empty = _used(bare)
-        bare_key = _grown(bare, empty, count, lambda: _set_bare(bare, body, count))
+        bare_key = _grown(bare, empty, count, lambda: _set_bare(bare, count))
         bare.flushall()
         empty = _used(bare)
-        asyncio.run(fill(backend, count, typical_state()))
+        asyncio.run(fill(backend, count, state_of))
         whole = (_used(bare) - empty) / count
         parts = {kind: _bytes_of(bare, kind) / count for kind in ("due", "act", "o:*", "meta")}
         payloads = _payload_bytes(bare, count)
@@ -62,11 +67,12 @@ def _grown(bare: redis.Redis, before: int, count: int, work: Callable[[], None])
     return (_used(bare) - before) / count
 
 
-def _set_bare(bare: redis.Redis, body: bytes, count: int) -> None:
+def _set_bare(bare: redis.Redis, count: int) -> None:
+    codec = Codec.from_config(Config())
     for start in range(0, count, BATCH):
         with bare.pipeline(transaction=False) as pipeline:
             for number in range(start, start + BATCH):
-                pipeline.set(name(number), body)
+                pipeline.set(name(number), codec.encode(state_of(number)))
             pipeline.execute()
 
 

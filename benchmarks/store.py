@@ -41,12 +41,13 @@ def _one_by_one(backend: RedisStateBackend, bare: redis.Redis, payload: bytes, r
         backend.delete_all()
         return per_second(COUNT, lambda: [backend.set(name(n), state, owner=owner(n), label=LABEL) for n in numbers])
 
+    def bare_set() -> float:
+        return per_second(COUNT, lambda: [bare.set(f"x:{name(n)}", payload, ex=3600) for n in numbers])
+
     found = in_turns(
         rounds,
         {
-            "bare set": lambda: per_second(
-                COUNT, lambda: [bare.set(f"x:{name(n)}", payload, ex=3600) for n in numbers]
-            ),
+            "bare set": bare_set,
             "create": create,
             "update": lambda: per_second(COUNT, lambda: [backend.set(name(n), state) for n in numbers]),
             "bare get": lambda: per_second(COUNT, lambda: [bare.get(f"x:{name(n)}") for n in numbers]),

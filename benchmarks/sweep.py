@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import multiprocessing
 import time
 from collections.abc import Callable
@@ -12,7 +11,7 @@ from typing import Any
 import redis
 
 from benchmarks.report import heading, in_turns, per_second, percentile, rate, row, title
-from benchmarks.sessions import fill, let_expire, typical_state
+from benchmarks.sessions import make_due, typical_state
 from djust.sessions import clean_up
 from djust.signals import session_expired
 from djust.state_backend import RedisStateBackend
@@ -45,8 +44,7 @@ def run(server: RedisServer, *, quick: bool) -> None:
 
 def _against_unlink(backend: RedisStateBackend, bare: redis.Redis, count: int, rounds: int) -> None:
     def sweep() -> float:
-        asyncio.run(fill(backend, count, {"n": 1}))
-        asyncio.run(let_expire(backend, count))
+        make_due(backend, count, {"n": 1})
         return per_second(count, lambda: clean_up(backend, budget_seconds=600))
 
     def unlink(per_command: int) -> Callable[[], float]:
@@ -59,19 +57,11 @@ def _against_unlink(backend: RedisStateBackend, bare: redis.Redis, count: int, r
     found = in_turns(rounds, {"sweep": sweep, "one": unlink(1), "many": unlink(BATCH)})
     heading()
     ours = found["sweep"]
-    row(
-        "clean_up / UNLINK, a key a command, pipelined",
-        ours=rate(ours),
-        peer=rate(found["one"]),
-        ratio=ours / found["one"],
-        aim="0.5",
-    )
-    row(
-        f"clean_up / UNLINK, {BATCH:,} keys a command",
-        ours=rate(ours),
-        peer=rate(found["many"]),
-        ratio=ours / found["many"],
-    )
+    for what, peer, aim in (
+        ("clean_up / UNLINK, a key a command, pipelined", found["one"], "0.5"),
+        (f"clean_up / UNLINK, {BATCH:,} keys a command", found["many"], ""),
+    ):
+        row(what, ours=rate(ours), peer=rate(peer), ratio=ours / peer, aim=aim)
 
 
 def _fill_bare(bare: redis.Redis, count: int) -> None:
@@ -116,12 +106,9 @@ def _latency(server: RedisServer, work: Callable[[], object]) -> tuple[float, fl
 
 
 def _other_client(backend: RedisStateBackend, server: RedisServer, count: int) -> None:
-    asyncio.run(fill(backend, count, typical_state()))
-    asyncio.run(let_expire(backend, count))
+    make_due(backend, count, typical_state())
     busy = _latency(server, lambda: clean_up(backend, budget_seconds=600))
     idle = _latency(server, lambda: time.sleep(1))
-    row("another client's GET, p50 during / idle", ours=f"{busy[0]:.2f} ms", peer=f"{idle[0]:.2f} ms")
-    row(
-        "another client's GET, p99 during / idle", ours=f"{busy[1]:.2f} ms", peer=f"{idle[1]:.2f} ms", aim="below 3 ms"
-    )
-    row("another client's GET, worst during / idle", ours=f"{busy[2]:.2f} ms", peer=f"{idle[2]:.2f} ms")
+    for number, (what, aim) in enumerate((("p50", ""), ("p99", "below 3 ms"), ("worst", ""))):
+        ours, peer = f"{busy[number]:.2f} ms", f"{idle[number]:.2f} ms"
+        row(f"another client's GET, {what} during / idle", ours=ours, peer=peer, aim=aim)
