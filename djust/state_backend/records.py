@@ -115,7 +115,4 @@ class ReconcileStep:
 
 def from_milliseconds(value: int) -> datetime:
     """Return the moment ``value`` milliseconds after the epoch."""
-    return _EPOCH + timedelta(milliseconds=value)
-
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+    return datetime.fromtimestamp(value / 1000, UTC)
