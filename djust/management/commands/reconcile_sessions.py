@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import sys
+from collections.abc import Sequence
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 
-from djust.exceptions import BackendError, InvalidArgument
 from djust.log import hashed
 from djust.maintenance import record_run
-from djust.management.arguments import bad_arguments, caller, seconds, store_failed
-from djust.management.progress import ProgressBar
+from djust.management.base import StoreCommand, add_budget, caller
 from djust.models import MaintenanceRun
-from djust.reconcile import ReconcileReport, reconcile
+from djust.reconcile import MAX_LISTED, ReconcileReport, reconcile
 from djust.state_backend.records import FINDING_KINDS, REPAIRABLE_KINDS
 
 
-class Command(BaseCommand):
+class Command(StoreCommand):
     """Compares the index of sessions with the data."""
 
     help = (
@@ -28,54 +25,60 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """See ``BaseCommand``."""
-        parser.add_argument("--repair", nargs="+", choices=REPAIRABLE_KINDS, default=[], help="kinds to repair")
+        super().add_arguments(parser)
+        parser.add_argument(
+            "--repair",
+            nargs="+",
+            choices=REPAIRABLE_KINDS,
+            metavar="KIND",
+            default=[],
+            help=f"kinds of findings to repair: {', '.join(REPAIRABLE_KINDS)}",
+        )
         parser.add_argument("--resume", metavar="CURSOR", help="go on where an earlier run had no time left")
-        parser.add_argument("--budget", type=seconds, metavar="SECONDS", help="stop after this time")
+        add_budget(parser)
         parser.add_argument("--show-keys", action="store_true", help="name sessions by key instead of the log's hash")
-        parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
 
-    def handle(self, *args: Any, **options: Any) -> None:
-        """See ``BaseCommand``."""
-        bar = ProgressBar(sys.stderr, "entries")
-        shows = sys.stderr.isatty() and not options["json"]
-        try:
-            with record_run(MaintenanceRun.Task.RECONCILE, trigger="command", triggered_by=caller()) as run:
-                report = reconcile(
-                    repair=options["repair"],
-                    cursor=options["resume"],
-                    budget_seconds=options["budget"],
-                    trigger="command",
-                    on_progress=bar.update if shows else None,
-                )
-                bar.clear()
-                figures = run.finish(report.as_dict())
-        except BackendError as error:
-            store_failed(error)
-        except InvalidArgument as error:
-            bad_arguments(str(error))
-        if options["json"]:
-            findings = [
-                {"kind": f.kind, "session": self._name(f.key, options), "detail": f.detail, "repaired": f.repaired}
-                for f in report.findings
-            ]
-            self.stdout.write(json.dumps({**figures, "findings": findings}))
-        else:
-            self._print(report, options)
+    def work(self, options: dict[str, Any]) -> tuple[dict[str, Any], Sequence[str]]:
+        """See ``StoreCommand``."""
+        with (
+            record_run(MaintenanceRun.Task.RECONCILE, trigger="command", triggered_by=caller()) as run,
+            self.progress("entries", options) as bar,
+        ):
+            report = reconcile(
+                repair=options["repair"],
+                cursor=options["resume"],
+                budget_seconds=options["budget"],
+                trigger="command",
+                on_progress=bar.update,
+            )
+            figures = run.finish(report.as_dict())
+        findings = _findings(report, show_keys=options["show_keys"])
+        return {**figures, "findings": findings}, _lines(report, findings, repairs=bool(options["repair"]))
 
-    def _print(self, report: ReconcileReport, options: dict[str, Any]) -> None:
-        if report.outcome == "not_applicable":
-            self.stdout.write(f"Not applicable: {report.reason}")
-            return
-        for finding in report.findings:
-            done = "repaired" if finding.repaired else "found"
-            self.stdout.write(f"{done:9}{finding.kind:20}{self._name(finding.key, options)}  {finding.detail}")
-        for kind in FINDING_KINDS:
-            self.stdout.write(f"{kind:20} {report.found[kind]:8} found {report.repaired[kind]:8} repaired")
-        if report.cursor:
-            self.stdout.write(f"{report.reason} Go on with --resume {report.cursor}")
-        if not options["repair"]:
-            self.stdout.write("Nothing was changed: --repair names what to repair.")
-        self.stdout.write(f"Checked {report.checked} entries")
 
-    def _name(self, key: str, options: dict[str, Any]) -> str:
-        return key if options["show_keys"] else hashed(key)
+def _findings(report: ReconcileReport, *, show_keys: bool) -> list[dict[str, Any]]:
+    name, shown = ("key", str) if show_keys else ("session", hashed)
+    return [
+        {"kind": finding.kind, name: shown(finding.key), "detail": finding.detail, "repaired": finding.repaired}
+        for finding in report.findings
+    ]
+
+
+def _lines(report: ReconcileReport, findings: list[dict[str, Any]], *, repairs: bool) -> list[str]:
+    if report.outcome == "not_applicable":
+        return [f"Not applicable: {report.reason}"]
+    lines = []
+    for finding in findings:
+        done = "repaired" if finding["repaired"] else "found"
+        name = finding.get("key", finding.get("session"))
+        lines.append(f"{done:9} {finding['kind']:19} {name}  {finding['detail']}")
+    total = sum(report.found.values())
+    if total > len(findings):
+        lines.append(f"and {total - len(findings)} more; the first {MAX_LISTED} are listed.")
+    lines += [f"{kind:20} {report.found[kind]:8} found {report.repaired[kind]:8} repaired" for kind in FINDING_KINDS]
+    if not repairs:
+        lines.append("Nothing was changed: --repair names what to repair.")
+    lines.append(f"Checked {report.checked} entries")
+    if report.cursor:
+        lines.append(f"Not finished, the time is spent. Go on with --resume {report.cursor}")
+    return lines
