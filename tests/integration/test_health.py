@@ -1,0 +1,75 @@
+"""Health over HTTP, and what the deployment guide shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from django.http import HttpRequest, JsonResponse
+from django.test import AsyncClient, Client, override_settings
+
+from djust.live_view import get_session_stats
+from djust.state_backend import get_backend
+from tests.servers.redis_server import RedisServer
+
+CANARY = "canary-pa55word"
+
+
+@pytest.fixture
+def server(redis_server: Callable[..., RedisServer], key_prefix: str) -> Iterator[RedisServer]:
+    server = redis_server(password=CANARY)
+    with override_settings(DJUST_CONFIG={"STATE_BACKEND": "redis", "REDIS_URL": server.url, "KEY_PREFIX": key_prefix}):
+        yield server
+
+
+def test_a_healthy_store(server: RedisServer, client: Client) -> None:
+    get_backend().set("key", {})
+    assert client.get("/djust/health/").json() == {"status": "healthy", "backend": "redis", "sessions": 1}
+    assert client.get("/djust/health/live/").json() == {"status": "alive"}
+    assert client.get("/djust/health/ready/").json()["status"] == "ready"
+    assert get_session_stats()["total_sessions"] == 1
+
+
+def test_a_store_that_is_away_and_comes_back(server: RedisServer, client: Client) -> None:
+    assert client.get("/djust/health/").status_code == 200
+    server.kill()
+    for address in ("/djust/health/", "/djust/health/ready/"):
+        answer = client.get(address)
+        assert answer.status_code == 503
+        assert answer.json()["status"] == "unhealthy"
+        assert f"{server.host}:{server.port}" in answer.json()["error"]
+        assert CANARY not in answer.content.decode()
+    assert client.get("/djust/health/live/").status_code == 200
+    server.start()
+    assert client.get("/djust/health/").status_code == 200
+
+
+async def test_the_same_under_asgi(server: RedisServer, async_client: AsyncClient) -> None:
+    assert (await async_client.get("/djust/health/")).json()["status"] == "healthy"
+    server.kill()
+    answer = await async_client.get("/djust/health/")
+    assert answer.status_code == 503
+    assert CANARY not in answer.content.decode()
+    await get_backend().aclose()
+
+
+def test_the_guides_own_view(server: RedisServer) -> None:
+    def health_check(request: HttpRequest) -> JsonResponse:
+        try:
+            stats = get_backend().get_stats()
+            return JsonResponse(
+                {"status": "healthy", "backend": stats["backend"], "sessions": stats["total_sessions"]}
+            )
+        except Exception as e:  # noqa: BLE001 - as users have read it
+            return JsonResponse({"status": "unhealthy", "error": str(e)}, status=503)
+
+    assert health_check(HttpRequest()).status_code == 200
+    server.kill()
+    answer = health_check(HttpRequest())
+    assert answer.status_code == 503
+    assert CANARY not in answer.content.decode()
+
+
+def test_the_memory_backend_is_healthy(client: Client) -> None:
+    assert client.get("/djust/health/").json()["backend"] == "memory"
+    assert client.get("/djust/health/ready/").status_code == 200

@@ -1,0 +1,134 @@
+"""The default schedule appears after migrate, once, and belongs to the admin from then on."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.servers.postgres import Postgres
+from tests.servers.process import child_environment
+
+ROOT = Path(__file__).resolve().parents[2]
+ALL = {
+    "djust: clean up expired sessions": True,
+    "djust: sample Redis memory": True,
+    "djust: check evictions": True,
+    "djust: reconcile": False,
+    "djust: clear Django sessions": False,
+}
+Django = Callable[..., str]
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def django(request: pytest.FixtureRequest, tmp_path: Path) -> Django:
+    """Run ``django-admin`` on an empty database of its own."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path / 'db.sqlite3'}"
+    else:
+        postgres: Postgres = request.getfixturevalue("postgres")
+        url = postgres.create_database(f"schedule_{tmp_path.name.replace('-', '_')}")
+
+    def run(*arguments: str, settings: str = "tests.settings") -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "django", *arguments],
+            check=False,
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+            env=child_environment({"DJANGO_SETTINGS_MODULE": settings, "TEST_DATABASE_URL": url}),
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run
+
+
+def rows(django: Django) -> dict[str, bool]:
+    """Return names and whether they are enabled."""
+    code = (
+        "import json; from django_celery_beat.models import PeriodicTask\n"
+        "print(json.dumps(dict(PeriodicTask.objects.exclude(task__startswith='celery.')"
+        ".values_list('name', 'enabled'))))"
+    )
+    answer: dict[str, bool] = json.loads(django("shell", "-v0", "-c", code).splitlines()[-1])
+    return answer
+
+
+def change(django: Django, code: str) -> None:
+    """Do what an admin might do."""
+    django("shell", "-v0", "-c", f"from django_celery_beat.models import *\n{code}")
+
+
+def test_the_rows_are_there_after_migrate(django: Django) -> None:
+    django("migrate", "-v0")
+    assert rows(django) == ALL
+
+
+def test_they_are_there_too_when_djust_is_migrated_first(django: Django) -> None:
+    django("migrate", "-v0", "djust")
+    django("migrate", "-v0", "django_celery_beat")
+    assert rows(django) == ALL
+
+
+def test_no_later_migrate_undoes_what_an_admin_did(django: Django) -> None:
+    django("migrate", "-v0")
+    change(
+        django,
+        "minute = IntervalSchedule.objects.create(every=7, period='minutes')\n"
+        "PeriodicTask.objects.filter(name='djust: clean up expired sessions').update(interval=minute, enabled=False)\n"
+        "PeriodicTask.objects.filter(name='djust: reconcile').update(name='mine', enabled=True)\n"
+        "PeriodicTask.objects.get(name='djust: check evictions').delete()",
+    )
+    expected = {**ALL, "djust: clean up expired sessions": False, "mine": True}
+    del expected["djust: check evictions"], expected["djust: reconcile"]
+    for arguments in (("migrate", "-v0"), ("migrate", "-v0", "djust"), ("migrate", "-v0", "django_celery_beat")):
+        django(*arguments)
+        assert rows(django) == expected
+    interval = django(
+        "shell",
+        "-v0",
+        "-c",
+        "from django_celery_beat.models import *\n"
+        "print(PeriodicTask.objects.get(name='djust: clean up expired sessions').interval)",
+    )
+    assert "7 minutes" in interval
+
+
+def test_a_flush_begins_anew(django: Django) -> None:
+    django("migrate", "-v0")
+    change(django, "PeriodicTask.objects.all().delete()")
+    django("flush", "--no-input", "-v0")
+    assert rows(django) == ALL
+
+
+def test_equal_intervals_and_a_row_of_that_name_are_no_trouble(django: Django) -> None:
+    django("migrate", "-v0", "django_celery_beat")
+    change(
+        django,
+        "first, second = (IntervalSchedule.objects.create(every=60, period='seconds') for _ in range(2))\n"
+        "PeriodicTask.objects.create(name='djust: reconcile', task='mine', interval=first, enabled=True)",
+    )
+    django("migrate", "-v0")
+    assert rows(django) == {**ALL, "djust: reconcile": True}
+
+
+def test_messages_expire_before_the_next_one_comes(django: Django) -> None:
+    django("migrate", "-v0")
+    late = django(
+        "shell",
+        "-v0",
+        "-c",
+        "from django_celery_beat.models import *\n"
+        "print([t.name for t in PeriodicTask.objects.filter(name__startswith='djust')"
+        " if t.expire_seconds >= t.interval.schedule.run_every.total_seconds()])",
+    )
+    assert late.strip().endswith("[]")
+
+
+def test_the_package_works_without_celery_beat_installed(django: Django) -> None:
+    django("migrate", "-v0", settings="tests.settings_without_beat")
