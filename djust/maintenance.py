@@ -25,6 +25,7 @@ LONG_SOFT_TIME_LIMIT_SECONDS = 3500.0
 
 _TASK = MaintenanceRun.Task
 _OUTCOME = MaintenanceRun.Outcome
+_TOLD_TO_END = "The process was told to end before the run did: by a time limit, by whoever stopped it, or by Ctrl-C."
 _DATABASE_ERRORS = (DatabaseError, InterfaceError)
 
 
@@ -68,6 +69,9 @@ def record_run(task: str, *, trigger: str, triggered_by: str = "", task_id: str 
     )
     try:
         yield run
+    except (SystemExit, KeyboardInterrupt):
+        run.outcome, run.reason = _OUTCOME.KILLED, _TOLD_TO_END
+        raise
     except BaseException as error:
         run.outcome = _OUTCOME.FAILED
         # Only our own messages are known to hold no secret.

@@ -14,6 +14,12 @@ from tests.servers.process import Process
 
 CLEAN_UP, SAMPLE = "djust: clean up expired sessions", "djust: sample Redis memory"
 
+ADMIN = {
+    "DJANGO_SUPERUSER_USERNAME": "ada",
+    "DJANGO_SUPERUSER_PASSWORD": "pw",
+    "DJANGO_SUPERUSER_EMAIL": "a@b.example",
+}
+
 
 class Row(NamedTuple):
     """A row of the history."""
@@ -42,7 +48,7 @@ def history(site: Site, **wanted: str) -> list[Row]:
     return [row for row in found if all(getattr(row, name) == value for name, value in wanted.items())]
 
 
-def every_second(site: Site, *names: str) -> None:
+def every_second(site: Site, *names: str, expire_seconds: int = 30) -> None:
     """Let these schedules run every second and the others not at all, as somebody would in a shell."""
     site.manage(
         "shell",
@@ -50,7 +56,8 @@ def every_second(site: Site, *names: str) -> None:
         "from django_celery_beat.models import IntervalSchedule, PeriodicTask, PeriodicTasks\n"
         "second = IntervalSchedule.objects.create(every=1, period='seconds')\n"
         "PeriodicTask.objects.update(enabled=False)\n"
-        f"PeriodicTask.objects.filter(name__in={names!r}).update(interval=second, enabled=True, expire_seconds=30)\n"
+        f"chosen = PeriodicTask.objects.filter(name__in={names!r})\n"
+        f"chosen.update(interval=second, enabled=True, expire_seconds={expire_seconds})\n"
         "PeriodicTasks.update_changed()",
     )
 

@@ -23,7 +23,9 @@ from tests.servers.waiting import wait_until
 MakeSite = Callable[..., Site]
 Servers = Callable[..., RedisServer]
 
-PASSWORD, KEY, OWNER, STATE, BROKER = (f"canary-{word}-7f3a" for word in ("password", "key", "owner", "state", "broker"))
+PASSWORD, KEY, OWNER, STATE, BROKER = (
+    f"canary-{word}-7f3a" for word in ("password", "key", "owner", "state", "broker")
+)
 HASH = re.compile(r"[0-9a-f]{16}")
 
 
@@ -197,4 +199,3 @@ def refused(canaries: Canaries) -> None:
         canaries.said.append(page.text)
         client.config_set("maxmemory", "0")
         canaries.well()
-

@@ -1,4 +1,4 @@
-"""Settings of the worker that is killed: the store, the database and the broker come from the environment."""
+"""Settings of the workers that are disturbed at work: everything that differs comes from the environment."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ DJUST_CONFIG = {
     "STATE_BACKEND": "redis",
     "REDIS_URL": os.environ["REDIS_URL"],
     "CLEANUP_LEASE_SECONDS": 1.0,
+    "CLEANUP_BUDGET_SECONDS": float(os.environ.get("CLEANUP_BUDGET_SECONDS", "20")),
 }
 CELERY_BROKER_URL = os.environ["CELERY_BROKER_URL"]
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
