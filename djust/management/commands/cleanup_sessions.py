@@ -84,13 +84,15 @@ class Command(StoreCommand):
 
 
 def _count(backend: StateBackend, options: dict[str, Any]) -> Result:
+    ttl = options["ttl"]
+    lines = [] if ttl is None or ttl > 0 else ["A ttl of zero or less removes nothing."]
     if options["all"]:
         count = backend.get_stats()["total_sessions"]
-        line = f"Would delete {count} sessions{_place(backend)}"
+        lines.append(f"Would delete {count} sessions{_place(backend)}")
     else:
-        count = count_due(backend, options["ttl"])
-        line = f"Would clean {count} expired sessions"
-    return {"outcome": "dry_run", "backend": backend.name, "would_remove": count}, [line]
+        count = count_due(backend, ttl)
+        lines.append(f"Would clean {count} expired sessions")
+    return {"outcome": "dry_run", "backend": backend.name, "would_remove": count}, lines
 
 
 def _delete_all(backend: StateBackend) -> Result:
@@ -122,5 +124,7 @@ def _lines(report: dict[str, Any]) -> list[str]:
     if report["errors"]:
         lines.append(f"{report['errors']} receivers of a report raised an error.")
     if report["unreported"]:
-        lines.append(f"{report['unreported']} sessions were removed by a clean-up that was killed, without a report.")
+        lines.append(
+            f"{report['unreported']} sessions were removed by a clean-up that did not reach its end, without a report."
+        )
     return [*lines, f"Cleaned {report['removed']} expired sessions"]
