@@ -104,3 +104,19 @@ def test_it_is_reported_when_its_own_deadline_has_come(
     while not total:
         total = backend.cleanup_expired()
     assert total == 1
+
+
+def test_a_header_with_more_in_it_than_we_know_is_read_and_written(
+    backend: RedisStateBackend, redis7: RedisServer, key_prefix: str
+) -> None:
+    name = payload_name(key_prefix, "key")
+    with redis7.client() as client:
+        payload = client.get(name)
+        offset = int.from_bytes(payload[44:46])
+        later = payload[:44] + (offset + 3).to_bytes(2) + payload[46:offset] + b"new" + payload[offset:]
+        client.set(name, later, keepttl=True)
+    session = backend.get("key")
+    assert session is not None
+    assert session.state["n"] == 1
+    assert backend.touch("key")
+    assert backend.set("key", {"n": 2}, expected_version=session.version).owner == "o"
