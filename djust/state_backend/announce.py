@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
+
+from django.dispatch import Signal
 
 from djust.log import hashed, logger
 from djust.signals import session_evicted, session_expired
@@ -22,17 +25,7 @@ def announce(sender: type, gone: Iterable[GoneSession]) -> int:
     errors = 0
     debug = logger.isEnabledFor("debug")
     for session in gone:
-        signal = session_expired if session.expired else session_evicted
-        for _receiver, answer in signal.send_robust(
-            sender=sender,
-            key=session.key,
-            owner=session.owner,
-            label=session.label,
-            created_at=session.created_at,
-            last_active_at=session.last_active_at,
-            cause=session.cause,
-        ):
-            errors += isinstance(answer, Exception)
+        errors += _raised(_signal(session).send_robust(sender=sender, **session._asdict()))
         if debug:
             _log(session)
     return errors
@@ -43,20 +36,18 @@ async def aannounce(sender: type, gone: Iterable[GoneSession]) -> int:
     errors = 0
     debug = logger.isEnabledFor("debug")
     for session in gone:
-        signal = session_expired if session.expired else session_evicted
-        for _receiver, answer in await signal.asend_robust(
-            sender=sender,
-            key=session.key,
-            owner=session.owner,
-            label=session.label,
-            created_at=session.created_at,
-            last_active_at=session.last_active_at,
-            cause=session.cause,
-        ):
-            errors += isinstance(answer, Exception)
+        errors += _raised(await _signal(session).asend_robust(sender=sender, **session._asdict()))
         if debug:
             _log(session)
     return errors
+
+
+def _signal(session: GoneSession) -> Signal:
+    return session_expired if session.expired else session_evicted
+
+
+def _raised(answers: Iterable[tuple[Any, Any]]) -> int:
+    return sum(isinstance(answer, Exception) for _receiver, answer in answers)
 
 
 def _log(session: GoneSession) -> None:

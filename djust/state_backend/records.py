@@ -42,7 +42,7 @@ class Session(SessionInfo):
 
 
 class GoneSession(NamedTuple):
-    """A session that is over, as it is reported: once."""
+    """A session that is over, as it is reported: once. Its fields are the arguments of its signal."""
 
     key: str
     owner: str | None
