@@ -176,6 +176,41 @@ def test_a_replica_is_unavailable_until_it_is_promoted(
     assert events(caplog)[-1] == "backend_recovered"
 
 
+@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+def test_after_a_failover_the_next_call_goes_where_the_name_leads(
+    redis_server: Servers, tcp_proxy: Proxies, is_async: bool
+) -> None:
+    old, new = redis_server(), redis_server()
+    # The proxy stands for a name that led to the old primary first.
+    proxy = tcp_proxy(old)
+    backend = RedisStateBackend(proxy.url())
+
+    async def aset() -> None:
+        await backend.aset("key", {"n": 1})
+        fail_over()
+        with pytest.raises(BackendUnavailable, match="read-only replica"):
+            await backend.aset("key", {"n": 2})
+        await backend.aset("key", {"n": 3})
+        await backend.aclose()
+
+    def fail_over() -> None:
+        with old.client() as client:
+            client.replicaof(new.host, new.port)
+        proxy.retarget(new.host, new.port)
+
+    if is_async:
+        asyncio.run(aset())
+    else:
+        backend.set("key", {"n": 1})
+        fail_over()
+        with pytest.raises(BackendUnavailable, match="read-only replica"):
+            backend.set("key", {"n": 2})
+        backend.set("key", {"n": 3})
+    session = RedisStateBackend(new.url).get("key")
+    assert session is not None
+    assert session.state == {"n": 3}
+
+
 @pytest.mark.parametrize(("password", "words"), [("wrong-canary", "refused the user"), (None, "asks for a password")])
 def test_a_wrong_password_is_said_without_it(redis_server: Servers, password: str | None, words: str) -> None:
     server = redis_server(password="right")

@@ -50,6 +50,10 @@ class TcpProxy:
         """Return a URL that leads through the proxy."""
         return f"{scheme}://{self.host}:{self.port}/{database}"
 
+    def retarget(self, host: str, port: int) -> None:
+        """Lead new connections elsewhere, as a name does after a failover. Old ones stay where they are."""
+        self._target = (host, port)
+
     def delay(self, seconds: float) -> None:
         """Let every reply arrive this much later; 0 ends it."""
         self._delay = seconds

@@ -12,7 +12,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, ResponseError
 
-from djust.exceptions import BackendDenied, DjustError
+from djust.exceptions import BackendDenied, BackendUnavailable, DjustError
 from djust.state_backend.redis.address import Address
 from djust.state_backend.redis.availability import Availability
 from djust.state_backend.redis.calls import Call, Operation, Primaries, T, pack
@@ -124,7 +124,14 @@ class AsyncClient:
                 again = [error] * len(some)
             for i, reply in zip(unknown, again, strict=True):
                 replies[i] = reply
-        return [translate(reply, self._endpoint) if isinstance(reply, REDIS_ERRORS) else reply for reply in replies]
+        replies = [translate(reply, self._endpoint) if isinstance(reply, REDIS_ERRORS) else reply for reply in replies]
+        if any(isinstance(reply, BackendUnavailable) for reply in replies):
+            await self._start_afresh()
+        return replies
+
+    async def _start_afresh(self) -> None:
+        """Let the next call connect anew: after a failover the host's name may lead to another server."""
+        await self._pool.disconnect(inuse_connections=False)
 
     async def _repeat(self, calls: Sequence[Call], error: Exception) -> list[Any]:
         """Repeat what may be repeated after a broken connection; nobody knows what became of the rest."""
@@ -165,6 +172,9 @@ class AsyncClient:
 
 class AsyncClusterClient(AsyncClient):
     """Talks to a Redis Cluster from one event loop. Every call names keys of one shard, or a node."""
+
+    async def _start_afresh(self) -> None:
+        """Leave it to redis-py, which asks the cluster who is primary now."""
 
     def _build(self, address: Address, timeout: float, max_connections: int) -> None:
         # redis-py's cluster client does not wait for a free connection, so its callers do.

@@ -10,7 +10,7 @@ from redis.cluster import RedisCluster
 from redis.exceptions import NoScriptError, ResponseError
 from redis.retry import Retry
 
-from djust.exceptions import BackendDenied, DjustError
+from djust.exceptions import BackendDenied, BackendUnavailable, DjustError
 from djust.state_backend.redis.address import Address
 from djust.state_backend.redis.availability import Availability
 from djust.state_backend.redis.calls import Call, Operation, Primaries, T, pack
@@ -65,6 +65,8 @@ class Client:
             if self._availability.down:
                 self._availability.worked()
             return replies
+        if isinstance(failure, BackendUnavailable):
+            self._start_afresh()
         self._availability.failed(failure)
         raise failure
 
@@ -91,6 +93,10 @@ class Client:
         """Close the connections."""
         self._connections.disconnect()
 
+    def _start_afresh(self) -> None:
+        """Let the next call connect anew: after a failover the host's name may lead to another server."""
+        self._connections.disconnect()
+
     def _exchange_calls(self, calls: Sequence[Call]) -> list[Any]:
         """Exchange calls for replies, with errors in the place of those that were refused."""
         repeatable = all(call.repeatable for call in calls)
@@ -101,7 +107,7 @@ class Client:
             if not repeatable or not is_connection_error(error):
                 raise
             # The others are most likely broken too, as after a restart of the server.
-            self.close()
+            self._start_afresh()
             replies = self._exchange(commands, fresh=True)
         unknown = [i for i, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
         if unknown:
@@ -160,6 +166,9 @@ class ClusterClient(Client):
         if self._cluster is not None:
             self._cluster.close()
             self._cluster = None
+
+    def _start_afresh(self) -> None:
+        """Leave it to redis-py, which asks the cluster who is primary now."""
 
     def _connected(self) -> RedisCluster:
         if self._cluster is None:

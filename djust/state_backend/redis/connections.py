@@ -71,6 +71,11 @@ class Connections:
                 self._condition.notify()
 
     def disconnect(self) -> None:
-        """Close those that are not lent. They connect again when they are used."""
-        for connection in tuple(self._free):
+        """Close those that are not lent. They connect again, to wherever the name leads then, when they are used."""
+        for _ in range(len(self._free)):
+            # Taken out meanwhile, so that nobody uses it while it is closed.
+            connection = self._pop()
+            if connection is None:
+                return
             connection.disconnect()
+            self._free.appendleft(connection)
