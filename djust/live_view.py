@@ -22,7 +22,7 @@ def cleanup_expired_sessions(ttl: float | None = None) -> int:
         log says which.
     """
     configured = get_config().session_ttl
-    if ttl is not None and (configured <= 0 or 0 < ttl < configured):
+    if ttl is not None and ttl > 0 and (configured <= 0 or ttl < configured):
         logger.warning("cleanup_ttl_shorter", ttl=ttl, session_ttl=configured)
     return clean_up(ttl=ttl).removed
 
