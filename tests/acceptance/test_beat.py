@@ -62,6 +62,11 @@ def test_an_edited_schedule_takes_effect_and_a_disabled_one_stops(site: MakeSite
     assert "Queued: clean up expired sessions" in page.text
     wait_until(lambda: history(made, task="cleanup", trigger="admin", outcome="done"), what="the run by hand")
     assert history(made, trigger="admin")[0].triggered_by == "ada"
+    # The same from the schedule's own list, by an action of django-celery-beat.
+    browser.post(
+        "/admin/django_celery_beat/periodictask/", {"action": "run_tasks", "_selected_action": str(ids[CLEAN_UP])}
+    )
+    wait_until(lambda: history(made, triggered_by=CLEAN_UP, trigger="admin", outcome="done"), what="the selected task")
     page = browser.client.get("/admin/djust/maintenancerun/?trigger__exact=admin")
     assert "admin: ada" in page.text
 

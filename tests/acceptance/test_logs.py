@@ -76,14 +76,17 @@ def test_worker_beat_and_web_print_json(site: MakeSite) -> None:
     assert any(event["logger"].startswith("uvicorn") for event in events(web.process))
 
 
-def test_a_worker_prints_coloured_lines_for_people(site: MakeSite) -> None:
-    made = site(LOG_FORMAT="console", NO_COLOR="")
+def test_all_three_print_coloured_lines_for_people(site: MakeSite) -> None:
+    made = site(LOG_FORMAT="console", LOG_LEVEL="DEBUG", NO_COLOR="")
     every_second(made, CLEAN_UP)
-    worker = made.worker()
-    made.beat()
-    [line] = worker.process.wait_for_output(r"^.*cleanup_finished.*$")[:1]
-    assert "\x1b[" in line
-    assert "trigger" in line
+    web, worker, beat = made.web(), made.worker(), made.beat()
+    browser = Browser(web.url)
+    with browser.client:
+        browser.start()
+    for process, event in ((web, "session_created"), (worker, "cleanup_finished"), (beat, "Sending due task")):
+        [line] = process.process.wait_for_output(rf"^.*{event}.*$")[:1]
+        assert "\x1b[" in line
+        assert not line.startswith("{")
 
 
 class Canaries:
