@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -69,6 +70,25 @@ def test_a_killed_store(site: MakeSite, redis_server: Servers) -> None:
     assert all(f"{state.host}:{state.port} cannot be reached" in row.error for row in failed)
     assert done.removed == 10
     assert count(worker.process, "backend_unavailable") == count(worker.process, "backend_recovered") == 1
+
+
+def test_a_retry_still_says_who_asked(site: MakeSite, redis_server: Servers) -> None:
+    state, broker = redis_server(), redis_server()
+    made = site(state=state, broker=broker)
+    every_second(made, CLEAN_UP)
+    state.kill()
+    made.worker()
+    made.beat()
+    headers = {"djust_trigger": "admin", "djust_triggered_by": "ada"}
+    by_hand = Celery(broker=broker.url).send_task("djust.tasks.cleanup_expired_sessions", headers=headers).id
+
+    def retried(trigger: str) -> bool:
+        return any(times > 1 for times in Counter(row.task_id for row in history(made, trigger=trigger)).values())
+
+    wait_until(lambda: retried("admin") and retried("beat"), what="both to be tried again")
+    rows = history(made)
+    assert {(row.trigger, row.triggered_by) for row in rows if row.task_id == by_hand} == {("admin", "ada")}
+    assert {(row.trigger, row.triggered_by) for row in rows if row.task_id != by_hand} == {("beat", CLEAN_UP)}
 
 
 def test_only_errors_of_the_connection_are_retried(site: MakeSite, redis_server: Servers) -> None:
