@@ -222,7 +222,7 @@ def test_ctrl_c_ends_in_good_order(backend: RedisStateBackend) -> None:
     finally:
         session_expired.disconnect(impatient)
     assert raised.value.returncode == 130
-    assert MaintenanceRun.objects.get().outcome == "failed"
+    assert MaintenanceRun.objects.get().outcome == "killed"
     unreported, cleaned = output_of()
     assert "sessions were removed by a clean-up that did not reach its end" in unreported
     assert sum(int(next(filter(str.isdigit, line.split()))) for line in (unreported, cleaned)) == 5
