@@ -116,7 +116,7 @@ def clean_up(
     if budget <= 0:
         raise InvalidArgument(f"budget_seconds must be greater than zero, not {budget!r}.")
     logger.info("cleanup_started", backend=backend.name, trigger=trigger, ttl=ttl)
-    run = _Run(backend, backend.open_sweep(ttl=ttl, token=token), token, time.monotonic() + budget)
+    run = _Run(backend, backend.open_sweep(ttl=ttl, token=token), token, time.monotonic() + budget, ttl)
     if on_progress is not None:
         total = backend.count_due(ttl)
         run.on_progress = lambda removed: on_progress(CleanupProgress(removed, max(total, removed)))
@@ -150,6 +150,7 @@ class _Run:
     sweep: Sweep
     token: str
     deadline: float
+    ttl: float | None
     on_progress: Callable[[int], None] = lambda removed: None
     slice_size: int = field(default_factory=lambda: get_config().cleanup_slice_size)
     lease_seconds: float = field(default_factory=lambda: get_config().cleanup_lease_seconds)
@@ -180,6 +181,8 @@ class _Run:
         self.sweep.close()
         unreported = self.sweep.abandoned()
         backlog = self.backend.backlog()
+        # Those that only the ttl by hand makes due are in no backlog.
+        by_hand = self.ttl is not None and self.reason is not None
         return CleanupReport(
             outcome="partial" if self.reason else "done",
             reason=self.reason,
@@ -191,7 +194,7 @@ class _Run:
             renewed=self.renewed,
             errors=self.errors,
             unreported=unreported,
-            remaining=backlog.sessions,
+            remaining=self.backend.count_due(self.ttl) if by_hand else backlog.sessions,
             oldest_overdue_seconds=backlog.oldest_overdue_seconds,
             smallest_slice=self.smallest,
             duration_ms=round((time.monotonic() - self.started) * 1000, 3),

@@ -138,6 +138,7 @@ def test_a_ttl_by_hand_ends_what_idled_for_longer(backend: RedisStateBackend) ->
     wait_until(lambda: backend.count_due(0.05) == 80, what="them to idle")
     assert output_of("--ttl", "3600") == ["Cleaned 0 expired sessions"]
     assert output_of("--ttl", "0.05", "--dry-run") == ["Would clean 80 expired sessions"]
+    assert output_of("--ttl", "0.05", "--budget", "0.000001")[1] == "80 overdue sessions are left for the next run."
     assert output_of("--ttl", "0.05") == ["Cleaned 80 expired sessions"]
     assert {info.key for info in backend.iter_sessions()} == {f"never{number}" for number in range(40)}
 
