@@ -28,3 +28,10 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 
 def test_the_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) < 200
+
+
+def test_the_logging_page_lists_every_event() -> None:
+    code = "".join(path.read_text() for path in ROOT.glob("djust/**/*.py"))
+    events = set(re.findall(r'logger\.(?:debug|info|warning|error)\(\s*"([a-z_]+)"', code))
+    page = (ROOT / "docs/logging.md").read_text()
+    assert {event for event in events if f"`{event}`" not in page} == set()
