@@ -108,6 +108,10 @@ if environment.boolean("BEHIND_HTTPS", default=False):
     SESSION_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True
 
+# Error pages and mails do not show the URLs of the servers, which hold passwords.
+
+DEFAULT_EXCEPTION_REPORTER_FILTER = "djust.error_reports.UrlHidingFilter"
+
 # Logs: JSON for machines, colour for people, the same for web, worker and beat
 
 LOGGING = logging_config(
