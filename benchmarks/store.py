@@ -1,4 +1,4 @@
-"""Reads and writes against bare redis-py, and the memory backend against a plain dict."""
+"""Reads and writes, one at a time and many at once, against bare redis-py; and where their time goes."""
 
 from __future__ import annotations
 
@@ -6,71 +6,76 @@ import asyncio
 
 import redis
 
-from benchmarks.report import heading, in_turns, per_second, rate, row, title
+from benchmarks.report import WIDTH, each, heading, in_turns, per_second, rates, title
 from benchmarks.sessions import LABEL, name, owner, typical_state
 from djust.codec import Codec
 from djust.conf import Config
-from djust.state_backend import InMemoryStateBackend, RedisStateBackend
+from djust.state_backend import RedisStateBackend
 from tests.servers.redis_server import RedisServer
 
-COUNT = 2_000
-ROUNDS = 9
+COUNT = 1_000
+ROUNDS = 21
 TOGETHER = 500
+TTL = 3600
 
 
 def run(server: RedisServer, *, quick: bool) -> None:
     """Measure and print."""
-    rounds = 3 if quick else ROUNDS
-    state = typical_state()
-    payload = Codec.from_config(Config()).encode(state)
-    backend = RedisStateBackend(server.url)
+    rounds = 5 if quick else ROUNDS
+    codec = Codec.from_config(Config())
+    payload = codec.encode(typical_state())
+    backend = RedisStateBackend(server.url, TTL)
     with server.client() as bare:
-        title(f"One connection, a state of {len(payload)} bytes encoded, codec included")
+        title(f"The Redis backend, one connection, a state of {len(payload)} bytes, codec included")
+        heading()
         _one_by_one(backend, bare, payload, rounds)
-        _together(backend, rounds)
-        bare.flushall()
+        _together(backend, bare, payload, rounds)
+        title("Where the time goes, in microseconds")
+        _inside(codec, backend, bare, payload, rounds)
     backend.close()
-    _memory(rounds)
 
 
 def _one_by_one(backend: RedisStateBackend, bare: redis.Redis, payload: bytes, rounds: int) -> None:
     state = typical_state()
     numbers = range(COUNT)
+    bare_set = each(numbers, lambda n: bare.set(f"x:{name(n)}", payload, ex=TTL))
+    new_set = each(numbers, lambda n: backend.set(name(n), state, owner=owner(n), label=LABEL))
 
-    def create() -> float:
-        backend.delete_all()
-        return per_second(COUNT, lambda: [backend.set(name(n), state, owner=owner(n), label=LABEL) for n in numbers])
-
-    def bare_set() -> float:
-        return per_second(COUNT, lambda: [bare.set(f"x:{name(n)}", payload, ex=3600) for n in numbers])
+    def on_empty_server() -> float:
+        bare.flushall()
+        return bare_set()
 
     found = in_turns(
         rounds,
         {
+            "bare new": on_empty_server,
+            "new": new_set,
             "bare set": bare_set,
-            "create": create,
-            "update": lambda: per_second(COUNT, lambda: [backend.set(name(n), state) for n in numbers]),
-            "bare get": lambda: per_second(COUNT, lambda: [bare.get(f"x:{name(n)}") for n in numbers]),
-            "get": lambda: per_second(COUNT, lambda: [backend.get(name(n)) for n in numbers]),
-            "bare expire": lambda: per_second(COUNT, lambda: [bare.expire(f"x:{name(n)}", 3600) for n in numbers]),
-            "touch": lambda: per_second(COUNT, lambda: [backend.touch(name(n)) for n in numbers]),
+            "set": new_set,
+            "bare get": each(numbers, lambda n: bare.get(f"x:{name(n)}")),
+            "get": each(numbers, lambda n: backend.get(name(n))),
+            "bare expire": each(numbers, lambda n: bare.expire(f"x:{name(n)}", TTL)),
+            "touch": each(numbers, lambda n: backend.touch(name(n))),
         },
     )
-    heading()
-    for what, ours, peer, aim in (
-        ("set, a new session / SET EX", "create", "bare set", "0.75"),
-        ("set, over an old one / SET EX", "update", "bare set", "0.75"),
-        ("get / GET", "get", "bare get", "0.92"),
-        ("touch / EXPIRE", "touch", "bare expire", ""),
-    ):
-        row(what, ours=rate(found[ours]), peer=rate(found[peer]), ratio=found[ours] / found[peer], aim=aim)
+    rates("set, a new session / SET EX, a new key", found, "new", "bare new", "0.75")
+    rates("set, over an old one / SET EX, over an old one", found, "set", "bare set", "0.75")
+    rates("get / GET", found, "get", "bare get", "0.92")
+    rates("touch / EXPIRE", found, "touch", "bare expire")
 
 
-def _together(backend: RedisStateBackend, rounds: int) -> None:
+def _together(backend: RedisStateBackend, bare: redis.Redis, payload: bytes, rounds: int) -> None:
     state = typical_state()
+    numbers = range(TOGETHER)
 
     async def together() -> None:
-        await asyncio.gather(*(backend.aset(name(n), state) for n in range(TOGETHER)))
+        await asyncio.gather(*(backend.aset(name(n), state, owner=owner(n), label=LABEL) for n in numbers))
+
+    def pipelined() -> None:
+        with bare.pipeline(transaction=False) as pipeline:
+            for n in numbers:
+                pipeline.set(f"x:{name(n)}", payload, ex=TTL)
+            pipeline.execute()
 
     with asyncio.Runner() as runner:
         runner.run(together())
@@ -78,42 +83,40 @@ def _together(backend: RedisStateBackend, rounds: int) -> None:
             rounds,
             {
                 "together": lambda: per_second(TOGETHER, lambda: runner.run(together())),
-                "one by one": lambda: per_second(
-                    TOGETHER, lambda: [backend.set(name(n), state) for n in range(TOGETHER)]
-                ),
+                "one by one": each(numbers, lambda n: backend.set(name(n), state, owner=owner(n), label=LABEL)),
+                "pipelined": lambda: per_second(TOGETHER, pipelined),
             },
         )
         runner.run(backend.aclose())
-    ours, peer = found["together"], found["one by one"]
-    row(f"{TOGETHER} aset at once / set one by one", ours=rate(ours), peer=rate(peer), ratio=ours / peer, aim="4")
+    rates(f"{TOGETHER} aset at once / set one by one", found, "together", "one by one", "4")
+    rates(f"{TOGETHER} aset at once / one pipeline of SET EX", found, "together", "pipelined")
 
 
-def _memory(rounds: int) -> None:
-    state, codec = typical_state(), Codec.from_config(Config())
-    backend = InMemoryStateBackend()
-    plain: dict[str, bytes] = {}
-    names = [name(n) for n in range(COUNT)]
-
-    def plain_set() -> None:
-        for key in names:
-            plain[key] = codec.encode(state)
-
-    def plain_get() -> None:
-        for key in names:
-            codec.decode(plain[key])
-
-    title("The memory backend against a plain dict of bytes, codec on both sides")
+def _inside(codec: Codec, backend: RedisStateBackend, bare: redis.Redis, payload: bytes, rounds: int) -> None:
+    """What Redis itself spends on each command, and what the codec takes."""
+    state, numbers = typical_state(), range(COUNT)
     found = in_turns(
         rounds,
         {
-            "plain set": lambda: per_second(COUNT, plain_set),
-            "set": lambda: per_second(COUNT, lambda: [backend.set(key, state) for key in names]),
-            "plain get": lambda: per_second(COUNT, plain_get),
-            "get": lambda: per_second(COUNT, lambda: [backend.get(key) for key in names]),
+            "encode": each(numbers, lambda _: codec.encode(state)),
+            "decode": each(numbers, lambda _: codec.decode(payload)),
         },
     )
-    heading()
-    for what in ("set", "get"):
-        ours, peer = found[what], found[f"plain {what}"]
-        row(what, ours=rate(ours), peer=rate(peer), ratio=ours / peer)
-    backend.close()
+    spent = {
+        "the codec, encode": 1e6 / found.median("encode"),
+        "the codec, decode": 1e6 / found.median("decode"),
+        "Redis, SET EX": _server_time(bare, "set", each(numbers, lambda n: bare.set(f"x:{name(n)}", payload, ex=TTL))),
+        "Redis, the script of a set": _server_time(
+            bare, "evalsha", each(numbers, lambda n: backend.set(name(n), state, owner=owner(n), label=LABEL))
+        ),
+        "Redis, the script of a touch": _server_time(bare, "evalsha", each(numbers, lambda n: backend.touch(name(n)))),
+    }
+    for what, microseconds in spent.items():
+        print(f"{what:<{WIDTH}}{microseconds:>14.1f}")
+
+
+def _server_time(bare: redis.Redis, command: str, work: object) -> float:
+    assert callable(work)
+    bare.config_resetstat()
+    work()
+    return float(bare.info("commandstats")[f"cmdstat_{command}"]["usec_per_call"])
