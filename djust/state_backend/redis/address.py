@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
+from redis.connection import ConnectionPool
 
 _CLUSTER = {"redis+cluster": "redis", "rediss+cluster": "rediss"}
 _SCHEMES = ("redis", "rediss", "unix", *_CLUSTER)
+#: What the clients decide by themselves.
+_OURS = ("decode_responses", "protocol")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +42,13 @@ def parse_address(url: str) -> Address:
         host, port = parts.hostname, parts.port
     except ValueError:
         parts = None
-    if parts is None or "#" in rest:
+    # Behind the host, an @ is most likely the rest of a password that began to look like something else.
+    if parts is None or "#" in rest or "@" in parts.query or (scheme != "unix" and "@" in parts.path):
         raise ImproperlyConfigured(
             "REDIS_URL cannot be taken apart. Percent-encode what is special in its user and password, "
             "for example with urllib.parse.quote(password, safe='')."
         )
+    _check_options(url if scheme == "unix" else parts.geturl(), parts.query)
     if scheme == "unix":
         if not parts.path:
             raise ImproperlyConfigured("REDIS_URL must name the socket's path: unix:///run/redis/redis.sock?db=0.")
@@ -54,3 +59,21 @@ def parse_address(url: str) -> Address:
     if scheme in _CLUSTER and database not in ("", "0"):
         raise ImproperlyConfigured("Redis Cluster has database 0 only: drop the number from REDIS_URL.")
     return Address(parts.geturl(), f"{host or 'localhost'}:{port or 6379}", cluster=scheme in _CLUSTER)
+
+
+def _check_options(url: str, query: str) -> None:
+    """Let redis-py read the options behind the question mark, without connecting."""
+    ours = sorted(set(_OURS) & parse_qs(query, keep_blank_values=True).keys())
+    if ours:
+        raise ImproperlyConfigured(f"Take {', '.join(ours)} out of REDIS_URL: djust decides that itself.")
+    try:
+        ConnectionPool.from_url(url).make_connection()
+    except (TypeError, ValueError, AttributeError):
+        known = False
+    else:
+        known = True
+    if not known:
+        raise ImproperlyConfigured(
+            "An option behind the ? of REDIS_URL is unknown to redis-py, does not fit its scheme, or has a value that "
+            "cannot be used."
+        )

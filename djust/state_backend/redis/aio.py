@@ -39,7 +39,7 @@ class AsyncClient:
             address.url,
             max_connections=max_connections,
             timeout=timeout,
-            **{**_options(timeout), "socket_timeout": None},
+            **_options(timeout),
         )
 
     async def send(self, call: Call) -> Any:
@@ -53,11 +53,11 @@ class AsyncClient:
         self._pending.append((call, future))
         if len(self._pending) == 1:
             loop.call_soon(self._flush)
-        return self._checked(await future)
+        return self._checked(call, await future)
 
     async def send_many(self, calls: Sequence[Call]) -> list[Any]:
         """Send calls in one round trip and return their replies; the first that failed is raised."""
-        return [self._checked(reply) for reply in await self._replies(calls)]
+        return [self._checked(call, reply) for call, reply in zip(calls, await self._replies(calls), strict=True)]
 
     async def drive(self, operation: Operation[T]) -> T:
         """Run an operation to its end and return its result."""
@@ -83,12 +83,12 @@ class AsyncClient:
         """Close the connections."""
         await self._pool.disconnect()
 
-    def _checked(self, reply: Any) -> Any:
+    def _checked(self, call: Call, reply: Any) -> Any:
         if isinstance(reply, DjustError):
             self._availability.failed(reply)
             raise reply
         if self._availability.down:
-            self._availability.worked()
+            self._availability.worked(wrote=call.wrote(reply))
         return reply
 
     def _flush(self) -> None:
@@ -152,7 +152,9 @@ class AsyncClient:
     async def _exchange(self, calls: Sequence[Call], commands: Sequence[tuple[Any, ...]]) -> list[Any]:
         connection = await self._pool.get_connection()
         try:
-            # One clock for the whole batch: redis-py's own would be set and cleared for every reply.
+            # One clock for the whole batch: redis-py's own would be set and cleared for every reply. It only watches
+            # over the handshake.
+            connection.socket_timeout = None
             async with asyncio.timeout(self._timeout):
                 await connection.send_packed_command(pack(commands), check_health=False)
                 replies: list[Any] = []
@@ -167,6 +169,7 @@ class AsyncClient:
             await connection.disconnect(nowait=True)
             raise
         finally:
+            connection.socket_timeout = self._timeout
             await self._pool.release(connection)
 
 

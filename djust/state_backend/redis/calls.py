@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, TypeVar
 
-from djust.state_backend.redis.scripts import Script
+from djust.state_backend.redis.scripts import DELETE, LEASE, TOUCH, WRITE, Script
 
 Argument = bytes | str | int
 T = TypeVar("T")
@@ -25,6 +25,10 @@ class Call:
     repeatable: bool = False
     #: Which primary is meant, where no key says so.
     node: str | None = None
+
+    def wrote(self, reply: Any) -> bool:
+        """Whether the reply shows that the server took a write; a refusal by the script shows nothing."""
+        return self.script in (WRITE, TOUCH, DELETE, LEASE) and reply not in (0, b"C", b"G", b"U")
 
     def with_source(self) -> tuple[Argument, ...]:
         """Return the call for a server that does not know the script yet."""

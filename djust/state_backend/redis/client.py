@@ -63,7 +63,9 @@ class Client:
             failure = translate(error, self._endpoint)
         else:
             if self._availability.down:
-                self._availability.worked()
+                self._availability.worked(
+                    wrote=any(call.wrote(reply) for call, reply in zip(calls, replies, strict=True))
+                )
             return replies
         if isinstance(failure, BackendUnavailable):
             self._start_afresh()

@@ -1,4 +1,4 @@
-"""Compares index and data, a page at a time: first every index entry, then every payload, then the counters."""
+"""Compares index and data, a page at a time: every index entry, what is left over, every payload, the counters."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from djust.exceptions import CodecError, InvalidArgument
 from djust.state_backend.records import REPAIRABLE_KINDS, Finding, ReconcileStep
 from djust.state_backend.redis.calls import Operation, Primaries, command, run
 from djust.state_backend.redis.layout import Layout, Shard, parse_header, parse_member
+from djust.state_backend.redis.leftovers import find_leftovers, forget_leftovers
 from djust.state_backend.redis.replies import scan_page
 from djust.state_backend.redis.scripts import CHECK_DATA, CHECK_INDEX, RECOUNT
 
@@ -31,10 +32,12 @@ class Reconciler:
         """Do the step that ``cursor`` names: ``phase:number:cursor within``."""
         phase, _, rest = (cursor or "index:0:0").partition(":")
         number, _, inner = rest.partition(":")
-        if phase not in ("index", "data") or not number.isdigit() or not inner.isdigit():
+        if phase not in ("index", "rest", "data") or not number.isdigit() or not inner.isdigit():
             raise InvalidArgument("This is no cursor of a reconcile. Begin without one.")
         if phase == "index" and int(number) < len(self._layout.shards):
             return (yield from self._index_step(int(number), inner))
+        if phase == "rest" and int(number) < len(self._layout.shards):
+            return (yield from self._rest_step(int(number)))
         return (yield from self._data_step(int(number), inner))
 
     def _index_step(self, number: int, inner: str) -> Operation[ReconcileStep]:
@@ -51,18 +54,30 @@ class Reconciler:
             )
             for member in lost
         ]
-        if after != b"0":
-            following = f"index:{number}:{after.decode()}"
-        elif number + 1 < len(self._layout.shards):
-            following = f"index:{number + 1}:0"
-        else:
-            following = "data:0:0"
+        following = f"index:{number}:{after.decode()}" if after != b"0" else f"rest:{number}:0"
         return ReconcileStep(checked=checked, findings=findings, cursor=following)
+
+    def _rest_step(self, number: int) -> Operation[ReconcileStep]:
+        shard = self._layout.shards[number]
+        repair = "index_without_data" in self._repair
+        keys = yield from find_leftovers(shard)
+        if repair:
+            yield from forget_leftovers(shard, keys)
+        detail = "It is over, and nothing is left to report of it."
+        findings = [
+            Finding(
+                kind="index_without_data", key=key.decode(errors="backslashreplace"), detail=detail, repaired=repair
+            )
+            for key in keys
+        ]
+        following = f"index:{number + 1}:0" if number + 1 < len(self._layout.shards) else "data:0:0"
+        return ReconcileStep(checked=0, findings=findings, cursor=following)
 
     def _data_step(self, number: int, inner: str) -> Operation[ReconcileStep]:
         nodes = sorted((yield Primaries()))
         if number >= len(nodes):
-            yield [run(RECOUNT, (s.due, s.meta)) for s in self._layout.shards] if self._repair else []
+            if "data_without_index" in self._repair:
+                yield [run(RECOUNT, (s.due, s.meta)) for s in self._layout.shards]
             return ReconcileStep(checked=0, findings=(), cursor=None)
         pattern = self._layout.payload_pattern
         [reply] = yield [command("SCAN", inner, "MATCH", pattern, "COUNT", PAGE_SIZE, node=nodes[number])]

@@ -6,12 +6,13 @@ local key = ARGV[1]
 local base = string.sub(due, 1, -4)
 local pttl = redis.call('PTTL', payload)
 if pttl == -2 then return { 0, 0, 0 } end
-if redis.call('TYPE', payload).ok ~= 'string' then return { 2, 0, pttl == -1 and 1 or 0 } end
 local now = now_ms()
 local live = header(payload)
 if not live then
-  if pttl == -1 and ARGV[3] == '1' then redis.call('PEXPIRE', payload, ARGV[4]) end
-  return { 2, 0, pttl == -1 and 1 or 0 }
+  -- What it was is unknown. It gets the default, unless that is never.
+  local endless = pttl == -1 and tonumber(ARGV[4]) > 0
+  if endless and ARGV[3] == '1' then redis.call('PEXPIRE', payload, ARGV[4]) end
+  return { 2, 0, endless and 1 or 0 }
 end
 local no_ttl = pttl == -1 and live.deadline > 0
 if no_ttl and ARGV[3] == '1' then

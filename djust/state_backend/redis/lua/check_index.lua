@@ -1,16 +1,21 @@
 -- KEYS: due, act, never, gone, meta
 -- ARGV: cursor, count, '1' to repair
--- Returns the next cursor, how many entries were looked at, and the members whose payload is gone before its time.
+-- Returns the next cursor, how many entries were looked at, and the members whose payload is gone before its time:
+-- freed, or that of a later incarnation, because the key was used again after that.
 local base = string.sub(KEYS[1], 1, -4)
 local now = now_ms()
 local page = redis.call('ZSCAN', KEYS[1], ARGV[1], 'COUNT', ARGV[2])
 local lost, entries = {}, {}
 for i = 1, #page[2], 2 do
   local member, deadline = page[2][i], page[2][i + 1]
-  if tonumber(deadline) > now and redis.call('PTTL', base .. 's:' .. unpack_member(member).key) == -2 then
-    lost[#lost + 1] = member
-    entries[#entries + 1] = member
-    entries[#entries + 1] = deadline
+  if tonumber(deadline) > now then
+    local key = unpack_member(member).key
+    local live = header(base .. 's:' .. key)
+    if live == nil or live and pack_member(key, live.created, live.bucket, live.owner, live.label) ~= member then
+      lost[#lost + 1] = member
+      entries[#entries + 1] = member
+      entries[#entries + 1] = deadline
+    end
   end
 end
 if ARGV[3] == '1' and #entries > 0 then

@@ -85,28 +85,32 @@ local function take_out(keys, entries, now, cap)
       if entry.owner ~= '' then
         disowned = disowned + redis.call('HDEL', owner_key(base, entry.bucket), entry.key)
       end
-    elseif overdue then
+    else
       local live = header(payload)
       if live and pack_member(entry.key, live.created, live.bucket, live.owner, live.label) == member then
-        if live.deadline > 0 and live.deadline <= now then
+        if overdue and live.deadline > 0 and live.deadline <= now then
           over, last = true, live.active
           freed[#freed + 1] = payload
           forgotten[#forgotten + 1] = entry.key
           if entry.owner ~= '' then forget_owner(base, meta, entry.bucket, entry.key) end
-        else
+        elseif overdue then
           renewed[#renewed + 1] = { member, live.deadline > 0 and whole(live.deadline) or '+inf' }
         end
-      elseif live == false and pttl > 0 then
-        renewed[#renewed + 1] = { member, whole(now + pttl) }
-      else
-        -- The key belongs to a later incarnation by now, or to something unreadable that has no deadline.
+      elseif live then
+        -- The key belongs to a later incarnation by now.
         over = true
-        if live then
-          if entry.owner ~= '' and live.owner ~= entry.owner then
-            forget_owner(base, meta, entry.bucket, entry.key)
-          end
-          superseded[#superseded + 1] = { live.ttl > 0 and never or act, entry.key }
+        -- In the same bucket, the entry is the new owner's.
+        if entry.owner ~= '' and (live.owner == '' or live.bucket ~= entry.bucket) then
+          forget_owner(base, meta, entry.bucket, entry.key)
         end
+        superseded[#superseded + 1] = { live.ttl > 0 and never or act, entry.key }
+      elseif overdue and pttl > 0 then
+        renewed[#renewed + 1] = { member, whole(now + pttl) }
+      elseif overdue then
+        -- Something unreadable that has no deadline lies there.
+        over = true
+        forgotten[#forgotten + 1] = entry.key
+        if entry.owner ~= '' then forget_owner(base, meta, entry.bucket, entry.key) end
       end
     end
     if over then
