@@ -127,7 +127,7 @@ class Client:
         """
         connection = self._connections.take()
         try:
-            if fresh and connection.is_connected and connection.can_read():
+            if fresh and connection.is_connected and _is_stale(connection):
                 connection.disconnect()
             connection.send_packed_command([pack(commands)], check_health=False)
             replies: list[Any] = []
@@ -143,6 +143,14 @@ class Client:
             raise
         finally:
             self._connections.give_back(connection)
+
+
+def _is_stale(connection: Any) -> bool:
+    """Whether the server has closed the connection, or something unasked waits in it."""
+    try:
+        return bool(connection.can_read())
+    except REDIS_ERRORS:
+        return True
 
 
 class ClusterClient(Client):
