@@ -47,7 +47,7 @@ def _signal(session: GoneSession) -> Signal:
 
 
 def _raised(answers: Iterable[tuple[Any, Any]]) -> int:
-    return sum(isinstance(answer, Exception) for _receiver, answer in answers)
+    return len([answer for _receiver, answer in answers if isinstance(answer, Exception)])
 
 
 def _log(session: GoneSession) -> None:

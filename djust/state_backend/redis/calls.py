@@ -14,7 +14,7 @@ Argument = bytes | str | int
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Call:
     """One command, or one call of a script."""
 

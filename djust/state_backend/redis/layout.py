@@ -10,7 +10,8 @@ import re
 import struct
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 from zlib import crc32
 
 from djust.exceptions import InvalidArgument, PayloadCorrupt, PayloadTooNew
@@ -98,8 +99,7 @@ class Layout:
         return (shard, key) if shard.payload(key) == name else None
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(NamedTuple):
     """What a payload says about its session."""
 
     version: int
@@ -115,17 +115,23 @@ class Header:
 
     def session(self, key: str, state: dict[str, Any]) -> Session:
         """Return the session with its state."""
+        created_at = from_milliseconds(self.created)
         return Session(
             key=key,
             state=state,
             version=self.version,
             owner=self.owner,
             label=self.label,
-            created_at=from_milliseconds(self.created),
-            last_active_at=from_milliseconds(self.active),
+            created_at=created_at,
+            last_active_at=created_at if self.active == self.created else from_milliseconds(self.active),
             expires_at=from_milliseconds(self.deadline) if self.deadline else None,
-            ttl=timedelta(milliseconds=self.ttl) if self.ttl else None,
+            ttl=_duration(self.ttl) if self.ttl else None,
         )
+
+
+@lru_cache(maxsize=64)
+def _duration(milliseconds: int) -> timedelta:
+    return timedelta(milliseconds=milliseconds)
 
 
 def parse_header(payload: bytes) -> Header:

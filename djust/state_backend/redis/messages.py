@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from djust.codec import Codec
 from djust.exceptions import (
@@ -34,8 +33,7 @@ EAGER_WRITES = 32
 MAX_UNCERTAIN = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class Write:
+class Write(NamedTuple):
     """One write of a session, as it was asked for."""
 
     key: str
