@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from django.db import DatabaseError, InterfaceError
+from django.db import DatabaseError, InterfaceError, OperationalError, connections, router, transaction
 from django.utils import timezone
 
 from djust.conf import get_config
@@ -91,12 +91,7 @@ def last_run(task: str) -> MaintenanceRun | None:
 
 
 def _begin(row: MaintenanceRun) -> MaintenanceRun | None:
-    try:
-        row.save(force_insert=True)
-    except _DATABASE_ERRORS as error:
-        _unavailable(error)
-        return None
-    return row
+    return row if _write(lambda: row.save(force_insert=True)) else None
 
 
 def _end(row: MaintenanceRun | None, run: Run, duration_ms: float) -> None:
@@ -104,12 +99,34 @@ def _end(row: MaintenanceRun | None, run: Run, duration_ms: float) -> None:
         return
     row.outcome, row.reason, row.error = run.outcome, run.reason, run.error
     row.removed, row.figures, row.duration_ms = run.removed, run.figures, round(duration_ms, 3)
+    # Each by itself: that of two runs that prune at once one is refused must not cost its row.
+    if _write(row.save) and _write(lambda: _mark_killed(row)):
+        _write(_prune)
+
+
+def _write(action: Callable[[], None]) -> bool:
+    """Write to the history and return whether that worked.
+
+    A run may take long enough for the database to restart meanwhile, so what fails on a connection that was open
+    before is tried again on a new one. The transaction keeps a caller's own one usable when both attempts fail.
+    """
+    using = router.db_for_write(MaintenanceRun)
+    connection = connections[using]
+    was_open = connection.connection is not None and not connection.in_atomic_block
     try:
-        row.save()
-        _mark_killed(row)
-        _prune()
+        try:
+            with transaction.atomic(using=using):
+                action()
+        except (OperationalError, InterfaceError):
+            if not was_open:
+                raise
+            connection.close_if_unusable_or_obsolete()
+            with transaction.atomic(using=using):
+                action()
     except _DATABASE_ERRORS as error:
         _unavailable(error)
+        return False
+    return True
 
 
 def _mark_killed(row: MaintenanceRun) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.apps import AppConfig, apps
-from django.db import connections, router, transaction
+from django.db import connections, models, router, transaction
 
 BEAT_APP = "django_celery_beat"
 
@@ -78,24 +78,36 @@ def seed_after_migrate(*, app_config: AppConfig, using: str, **_: Any) -> None:
     """Make the default rows that were never made before, once the tables of both apps exist.
 
     ``post_migrate`` is sent for every app, and on ``migrate djust`` before django-celery-beat has its tables, so both
-    apps' signals are heard and the rows are made at the first that finds everything there.
+    apps' signals are heard and the rows are made at the first that finds everything there. Rows go where beat reads
+    them, whichever databases the project has and whichever is migrated first.
     """
     if app_config.label not in ("djust", BEAT_APP) or not apps.is_installed(BEAT_APP):
         return
     periodic_task = apps.get_model(BEAT_APP, "PeriodicTask")
     seeded = apps.get_model("djust", "SeededSchedule")
-    if not all(router.allow_migrate_model(using, model) for model in (periodic_task, seeded)):
+    beat_database, database = router.db_for_write(periodic_task), router.db_for_write(seeded)
+    if using not in (beat_database, database):
         return
-    tables = connections[using].introspection.django_table_names(only_existing=True)
-    if not {f"{BEAT_APP}_periodictask", "djust_seededschedule"}.issubset(tables):
+    needed = [seeded, *apps.get_app_config(BEAT_APP).get_models()]
+    if not all(_is_migrated(model) for model in needed):
         return
-    with transaction.atomic(using=using):
+    with transaction.atomic(using=database), transaction.atomic(using=beat_database):
         for seed in SEEDS:
             if (
-                seeded.objects.using(using).get_or_create(name=seed.name)[1]
-                and not periodic_task.objects.using(using).filter(name=seed.name).exists()
+                seeded.objects.using(database).get_or_create(name=seed.name)[1]
+                and not periodic_task.objects.using(beat_database).filter(name=seed.name).exists()
             ):
-                _make(seed, using)
+                _make(seed, beat_database)
+
+
+def _is_migrated(model: type[models.Model]) -> bool:
+    """Whether the table of a model exists and has all its columns: an older one gets them by a later migration."""
+    connection = connections[router.db_for_write(model)]
+    with connection.cursor() as cursor:
+        if model._meta.db_table not in connection.introspection.table_names(cursor):  # noqa: SLF001 - Django's API
+            return False
+        found = connection.introspection.get_table_description(cursor, model._meta.db_table)  # noqa: SLF001
+    return {field.column for field in model._meta.local_fields} <= {column.name for column in found}  # noqa: SLF001
 
 
 def _make(seed: Seed, using: str) -> None:

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.core.exceptions import ImproperlyConfigured
+from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 
+from djust.conf import SETTING
 from djust.exceptions import DjustError
+from djust.state_backend.base import StateBackend
 from djust.state_backend.registry import get_backend
+
+#: What exactly is wrong is said by the check, to those who run the server.
+_MISCONFIGURED = f"{SETTING} cannot be used. Run manage.py check."
 
 
 @never_cache
 async def health(request: HttpRequest) -> JsonResponse:
     """Say how many sessions the store holds; 503 if it cannot be asked."""
     try:
-        stats = await get_backend().aget_stats()
+        stats = await _stats(request, get_backend())
     except DjustError as error:
-        return _unhealthy(error)
+        return _unhealthy(str(error))
+    except ImproperlyConfigured:
+        return _unhealthy(_MISCONFIGURED)
     return JsonResponse({"status": "healthy", "backend": stats["backend"], "sessions": stats["total_sessions"]})
 
 
@@ -28,11 +40,29 @@ async def live(request: HttpRequest) -> JsonResponse:
 @never_cache
 async def ready(request: HttpRequest) -> JsonResponse:
     """Say whether this server can serve LiveViews: 503 while the store cannot be reached."""
-    report = await get_backend().ahealth_check()
+    try:
+        report = await _health_check(request, get_backend())
+    except ImproperlyConfigured:
+        return _unhealthy(_MISCONFIGURED)
     if report["status"] != "healthy":
-        return JsonResponse({"status": "unhealthy", "error": report["error"]}, status=503)
+        return _unhealthy(report["error"])
     return JsonResponse({"status": "ready", "latency_ms": report["latency_ms"]})
 
 
-def _unhealthy(error: DjustError) -> JsonResponse:
-    return JsonResponse({"status": "unhealthy", "error": str(error)}, status=503)
+# Under WSGI each request to an asynchronous view has an event loop of its own, and would connect anew.
+
+
+async def _stats(request: HttpRequest, backend: StateBackend) -> dict[str, Any]:
+    if isinstance(request, ASGIRequest):
+        return await backend.aget_stats()
+    return await sync_to_async(backend.get_stats)()
+
+
+async def _health_check(request: HttpRequest, backend: StateBackend) -> dict[str, Any]:
+    if isinstance(request, ASGIRequest):
+        return await backend.ahealth_check()
+    return await sync_to_async(backend.health_check)()
+
+
+def _unhealthy(error: str) -> JsonResponse:
+    return JsonResponse({"status": "unhealthy", "error": error}, status=503)

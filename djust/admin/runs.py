@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
@@ -12,17 +11,18 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseNotFound, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
+from djust.admin.figures import figures_table, number
 from djust.models import MaintenanceRun
 from djust.tasks.queue import TASKS, BrokerUnavailable, queue_task
 
 RUN_PERMISSION = "djust.run_maintenance"
 
 #: A sign beside each outcome, for those who do not tell colours apart.
-_SIGNS = {
+_SIGNS: dict[str, str] = {
     MaintenanceRun.Outcome.RUNNING: "…",
     MaintenanceRun.Outcome.DONE: "✓",
     MaintenanceRun.Outcome.PARTIAL: "◐",
@@ -43,7 +43,7 @@ else:
 class MaintenanceRunAdmin(_ModelAdmin):
     """Shows what ran. Rows are written by the runs and go with age, so nobody edits them here."""
 
-    list_display = ("started_at", "task", "asked_by", "result", "removed", "left", "took")
+    list_display = ("started_at", "result", "task", "freed", "left", "took", "asked_by")
     list_filter = ("task", "trigger", "outcome", "started_at")
     search_fields = ("task_id", "triggered_by")
     date_hierarchy = "started_at"
@@ -63,6 +63,9 @@ class MaintenanceRunAdmin(_ModelAdmin):
     )
     readonly_fields = fields
     change_list_template = "admin/djust/maintenancerun/change_list.html"
+
+    class Media:
+        css = {"all": ("djust/admin.css",)}
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Nobody adds a run by hand."""
@@ -84,15 +87,21 @@ class MaintenanceRunAdmin(_ModelAdmin):
     @admin.display(description=_("outcome"), ordering="outcome")
     def result(self, run: MaintenanceRun) -> SafeString:
         """Return the outcome with its sign."""
-        sign = _SIGNS[MaintenanceRun.Outcome(run.outcome)]
+        # While releases mix, a newer one may have written what this one does not know.
+        sign = _SIGNS.get(run.outcome, "?")
         return format_html(
             '<span class="djust-outcome djust-{}">{} {}</span>', run.outcome, sign, run.get_outcome_display()
         )
 
+    @admin.display(description=_("removed"), ordering="removed")
+    def freed(self, run: MaintenanceRun) -> str:
+        """Return how many sessions the run removed, or a dash for one that does not remove any."""
+        return number(run.figures.get("removed"))
+
     @admin.display(description=_("left"))
-    def left(self, run: MaintenanceRun) -> Any:
+    def left(self, run: MaintenanceRun) -> str:
         """Return what the run left for the next one."""
-        return run.figures.get("remaining")
+        return number(run.figures.get("remaining"))
 
     @admin.display(description=_("took"), ordering="duration_ms")
     def took(self, run: MaintenanceRun) -> str | None:
@@ -104,12 +113,7 @@ class MaintenanceRunAdmin(_ModelAdmin):
     @admin.display(description=_("figures"))
     def all_figures(self, run: MaintenanceRun) -> SafeString:
         """Return the figures as a table."""
-        rows = format_html_join(
-            "",
-            '<tr><th scope="row">{}</th><td>{}</td></tr>',
-            ((name.replace("_", " "), _readable(value)) for name, value in run.figures.items()),
-        )
-        return format_html("<table>{}</table>", rows)
+        return figures_table(run.figures)
 
     def get_urls(self) -> list[URLPattern]:
         """Add the address of "Run now"."""
@@ -140,16 +144,10 @@ class MaintenanceRunAdmin(_ModelAdmin):
             self._log(request, f"Queued: {label} ({task_id})")
             text = _("Queued: %(task)s. Its row appears below when a worker has taken it. Task id: %(id)s")
             self.message_user(request, text % {"task": label, "id": task_id}, messages.SUCCESS)
-        return HttpResponseRedirect(reverse("admin:djust_maintenancerun_changelist"))
+        return HttpResponseRedirect(reverse("admin:djust_maintenancerun_changelist", current_app=self.admin_site.name))
 
     def _log(self, request: HttpRequest, text: str) -> None:
         entry = LogEntry(object_repr=text[:200], action_flag=ADDITION, change_message=text)
         entry.user_id = request.user.pk or 0
         entry.content_type = ContentType.objects.get_for_model(MaintenanceRun)
         entry.save()
-
-
-def _readable(value: Any) -> str:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return f"{value:,}"
-    return "-" if value is None else value if isinstance(value, str) else json.dumps(value, indent=1)

@@ -30,7 +30,7 @@ TASKS = {
 
 
 class BrokerUnavailable(DjustError):
-    """The Celery broker cannot be reached, so nothing was queued. Check that it runs, and the broker URL."""
+    """The Celery broker cannot be reached or takes no messages. Check that it runs, its memory and the broker URL."""
 
 
 def queue_task(name: str, *, user: str) -> str:
