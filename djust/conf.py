@@ -47,7 +47,7 @@ class Config:
     #: Seconds that one clean-up may work before it leaves the rest to the next.
     cleanup_budget_seconds: float = 20.0
     #: Index entries that one slice of a clean-up looks at, at most.
-    cleanup_slice_size: int = 250
+    cleanup_slice_size: int = 125
     #: Seconds for which a clean-up holds its lease. It is renewed while work goes on, and is the longest that a killed
     #: one keeps the next from working.
     cleanup_lease_seconds: float = 10.0

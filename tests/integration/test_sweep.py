@@ -112,10 +112,10 @@ def test_slow_answers_make_slices_smaller(
     proxy.delay(0.06)
     report = clean_up(RedisStateBackend(proxy.url()), budget_seconds=1)
     assert report.smallest_slice is not None
-    assert report.smallest_slice < 250
+    assert report.smallest_slice < 125
     proxy.restore()
     report = clean_up(RedisStateBackend(proxy.url()))
-    assert (report.outcome, report.smallest_slice) == ("done", 250)
+    assert (report.outcome, report.smallest_slice) == ("done", 125)
 
 
 def test_a_ttl_by_hand_ends_what_idled_for_longer(backend: RedisStateBackend) -> None:

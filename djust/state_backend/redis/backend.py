@@ -35,7 +35,7 @@ from djust.state_backend.redis.sweep import RedisSweep, SweepOperations
 
 #: Reports that a killed process can lose at most.
 CLAIM_SIZE = 25
-REAP_SIZE = 250
+REAP_SIZE = 125
 
 
 class RedisStateBackend(StateBackend):
