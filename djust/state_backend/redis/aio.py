@@ -83,12 +83,16 @@ class AsyncClient:
         """Close the connections."""
         await self._pool.disconnect()
 
+    def _place(self, call: Call) -> bytes:
+        """Return the part of the store that a call went to, see ``Availability``."""
+        return b""
+
     def _checked(self, call: Call, reply: Any) -> Any:
         if isinstance(reply, DjustError):
-            self._availability.failed(reply)
+            self._availability.failed(reply, (self._place(call),))
             raise reply
         if self._availability.down:
-            self._availability.worked(wrote=call.wrote(reply))
+            self._availability.worked((self._place(call),), wrote=call.wrote(reply))
         return reply
 
     def _flush(self) -> None:
@@ -176,6 +180,9 @@ class AsyncClient:
 class AsyncClusterClient(AsyncClient):
     """Talks to a Redis Cluster from one event loop. Every call names keys of one shard, or a node."""
 
+    def _place(self, call: Call) -> bytes:
+        return call.place
+
     async def _start_afresh(self) -> None:
         """Leave it to redis-py, which asks the cluster who is primary now."""
 
@@ -191,7 +198,7 @@ class AsyncClusterClient(AsyncClient):
             failure = translate(error, self._endpoint)
         else:
             return [node.name for node in self._cluster.get_primaries()]
-        self._availability.failed(failure)
+        self._availability.failed(failure, (b"",))
         raise failure
 
     async def close(self) -> None:

@@ -26,6 +26,14 @@ class Call:
     #: Which primary is meant, where no key says so.
     node: str | None = None
 
+    @property
+    def place(self) -> bytes:
+        """What may be away while the rest of a cluster answers: the shard of the keys, or the node."""
+        if self.node is not None:
+            return self.node.encode()
+        key = self.args[3:4] if self.script else self.args[1:2]
+        return key[0].partition(b"}")[0] if key and isinstance(key[0], bytes) else b""
+
     def wrote(self, reply: Any) -> bool:
         """Whether the reply shows that the server took a write; a refusal by the script shows nothing."""
         return self.script in (WRITE, TOUCH, DELETE, LEASE) and reply not in (0, b"C", b"G", b"U")

@@ -54,22 +54,25 @@ class Client:
     def send_many(self, calls: Sequence[Call]) -> list[Any]:
         """Send calls in one round trip and return their replies; the first that failed is raised."""
         failure: DjustError
+        failed = calls
         try:
             replies = self._exchange_calls(calls)
             for reply in replies:
                 if isinstance(reply, Exception):
+                    failed = [call for call, other in zip(calls, replies, strict=True) if isinstance(other, Exception)]
                     raise reply
         except REDIS_ERRORS as error:
             failure = translate(error, self._endpoint)
         else:
             if self._availability.down:
                 self._availability.worked(
-                    wrote=any(call.wrote(reply) for call, reply in zip(calls, replies, strict=True))
+                    self._places(calls),
+                    wrote=any(call.wrote(reply) for call, reply in zip(calls, replies, strict=True)),
                 )
             return replies
         if isinstance(failure, BackendUnavailable):
             self._start_afresh()
-        self._availability.failed(failure)
+        self._availability.failed(failure, self._places(failed))
         raise failure
 
     def drive(self, operation: Operation[T]) -> T:
@@ -94,6 +97,10 @@ class Client:
     def close(self) -> None:
         """Close the connections."""
         self._connections.disconnect()
+
+    def _places(self, calls: Sequence[Call]) -> set[bytes]:
+        """Return the parts of the store that calls went to, see ``Availability``."""
+        return {b""}
 
     def _start_afresh(self) -> None:
         """Let the next call connect anew: after a failover the host's name may lead to another server."""
@@ -169,13 +176,16 @@ class ClusterClient(Client):
             return [node.name for node in self._connected().get_primaries()]
         except REDIS_ERRORS as error:
             failure = translate(error, self._endpoint)
-        self._availability.failed(failure)
+        self._availability.failed(failure, (b"",))
         raise failure
 
     def close(self) -> None:
         if self._cluster is not None:
             self._cluster.close()
             self._cluster = None
+
+    def _places(self, calls: Sequence[Call]) -> set[bytes]:
+        return {call.place for call in calls}
 
     def _start_afresh(self) -> None:
         """Leave it to redis-py, which asks the cluster who is primary now."""
