@@ -25,6 +25,7 @@ LONG_SOFT_TIME_LIMIT_SECONDS = 3500.0
 
 _TASK = MaintenanceRun.Task
 _OUTCOME = MaintenanceRun.Outcome
+_DID_NOT_RUN = (_OUTCOME.SKIPPED, _OUTCOME.NOT_APPLICABLE)
 _TOLD_TO_END = "The process was told to end before the run did: by a time limit, by whoever stopped it, or by Ctrl-C."
 _DATABASE_ERRORS = (DatabaseError, InterfaceError)
 
@@ -45,7 +46,9 @@ class Run:
         self.outcome = report.get("outcome", _OUTCOME.DONE)
         self.reason = report.get("reason") or ""
         self.removed = report.get("removed") or 0
-        self.figures = {name: value for name, value in report.items() if name not in ("outcome", "reason")}
+        # What did not run has counted nothing: its zeros would read like findings.
+        names = ("backend",) if self.outcome in _DID_NOT_RUN else report.keys() - {"outcome", "reason"}
+        self.figures = {name: value for name, value in report.items() if name in names}
         return report
 
 
