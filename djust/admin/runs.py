@@ -111,9 +111,9 @@ class MaintenanceRunAdmin(_ModelAdmin):
         return f"{run.duration_ms:.0f} ms" if run.duration_ms < 1000 else f"{run.duration_ms / 1000:.1f} s"
 
     @admin.display(description=_("figures"))
-    def all_figures(self, run: MaintenanceRun) -> SafeString:
+    def all_figures(self, run: MaintenanceRun) -> SafeString | None:
         """Return the figures as a table."""
-        return figures_table(run.figures)
+        return figures_table(run.figures) if run.figures else None
 
     def get_urls(self) -> list[URLPattern]:
         """Add the address of "Run now"."""
