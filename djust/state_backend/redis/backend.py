@@ -311,9 +311,17 @@ class RedisStateBackend(StateBackend):
         loop = asyncio.get_running_loop()
         client = self._async_clients.get(loop)
         if client is None:
+            self._forget_closed_loops()
             client = build_async_client(self._address, self._availability, **self._limits)
             self._async_clients[loop] = client
         return client
+
+    def _forget_closed_loops(self) -> None:
+        """Let go of connections whose event loop has ended: they refer to it, so it would never be collected."""
+        for reference in self._async_clients.keyrefs():
+            loop = reference()
+            if loop is not None and loop.is_closed():
+                self._async_clients.pop(loop, None)
 
     def _sweep(self, ttl: float | None, token: str) -> SweepOperations:
         return SweepOperations(self._layout, ttl=ttl, token=token, max_age_ms=self._max_age_ms)
