@@ -106,21 +106,21 @@ def clean_up(
     if backend.process_local and not backend.ever_used:
         logger.warning("cleanup_not_applicable", backend=backend.name, trigger=trigger, reason=NOT_APPLICABLE)
         return CleanupReport(outcome="not_applicable", reason=NOT_APPLICABLE, backend=backend.name)
+    budget = get_config().cleanup_budget_seconds if budget_seconds is None else budget_seconds
+    if budget <= 0:
+        raise InvalidArgument(f"budget_seconds must be greater than zero, not {budget!r}.")
     token = f"lease:{os.urandom(8).hex()}"
     lease_seconds = get_config().cleanup_lease_seconds
     if not backend.acquire_lease(LEASE_NAME, token, lease_seconds):
         reason = "Another clean-up is at work."
         logger.info("cleanup_skipped", backend=backend.name, trigger=trigger, reason=reason)
         return CleanupReport(outcome="skipped", reason=reason, backend=backend.name)
-    budget = get_config().cleanup_budget_seconds if budget_seconds is None else budget_seconds
-    if budget <= 0:
-        raise InvalidArgument(f"budget_seconds must be greater than zero, not {budget!r}.")
-    logger.info("cleanup_started", backend=backend.name, trigger=trigger, ttl=ttl)
-    run = _Run(backend, backend.open_sweep(ttl=ttl, token=token), token, time.monotonic() + budget, ttl)
-    if on_progress is not None:
-        total = backend.count_due(ttl)
-        run.on_progress = lambda removed: on_progress(CleanupProgress(removed, max(total, removed)))
     try:
+        logger.info("cleanup_started", backend=backend.name, trigger=trigger, ttl=ttl)
+        run = _Run(backend, backend.open_sweep(ttl=ttl, token=token), token, time.monotonic() + budget, ttl)
+        if on_progress is not None:
+            total = backend.count_due(ttl)
+            run.on_progress = lambda removed: on_progress(CleanupProgress(removed, max(total, removed)))
         return _finish(run.work(), trigger)
     finally:
         # A store that went away cannot take the lease back; it runs out by itself.
@@ -158,6 +158,7 @@ class _Run:
     started: float = field(default_factory=time.monotonic)
     renewed_at: float = field(default_factory=time.monotonic)
     reason: str | None = None
+    taken_over: bool = False
     removed: int = 0
     evicted: int = 0
     scanned: int = 0
@@ -179,7 +180,8 @@ class _Run:
             done = reaped.done
             self.on_progress(self.removed)
         self.sweep.close()
-        unreported = self.sweep.abandoned()
+        # What the holder of the lease has in flight is lost only if that holder is: it is not for others to count.
+        unreported = 0 if self.taken_over else self.sweep.abandoned()
         backlog = self.backend.backlog()
         # Those that only the ttl by hand makes due are in no backlog.
         by_hand = self.ttl is not None and self.reason is not None
@@ -216,6 +218,7 @@ class _Run:
         elif now - self.renewed_at > self.lease_seconds * RENEW_AFTER:
             self.renewed_at = now
             if not self.backend.acquire_lease(LEASE_NAME, self.token, self.lease_seconds):
+                self.taken_over = True
                 self.reason = "Another clean-up took over, because this one was held up for longer than its lease."
         return self.reason is None
 

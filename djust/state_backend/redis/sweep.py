@@ -43,7 +43,8 @@ class SweepOperations:
         self._idle_ms = 0 if ttl is None else ttl_milliseconds(ttl)
         self._max_age_ms = max_age_ms
         self._field = f"f:{token}".encode()
-        self._idle: list[Shard] = [] if ttl is None else list(layout.shards)
+        #: The shards that may have more of what idled for too long, and how many entries to skip there.
+        self._idle: dict[Shard, int] = {} if ttl is None else dict.fromkeys(layout.shards, 0)
         #: The earliest due deadline of each shard that has one; ``None`` before the shards were asked.
         self._heads: dict[Shard, float] | None = None
         self._tolerance_ms = 0.0
@@ -96,10 +97,15 @@ class SweepOperations:
 
     def _reap_idle(self, limit: int) -> Operation[Reaped]:
         share, count = _shares(limit, len(self._idle))
-        shards = self._idle[:count]
-        del self._idle[:count]
-        replies = yield [run(REAP_IDLE, (s.due, s.act, s.never, s.gone, s.meta), self._idle_ms, share) for s in shards]
-        self._idle += [shard for shard, reply in zip(shards, replies, strict=True) if reply[0] == share]
+        shards = list(self._idle)[:count]
+        replies = yield [
+            run(REAP_IDLE, (s.due, s.act, s.never, s.gone, s.meta), self._idle_ms, share, self._idle[s])
+            for s in shards
+        ]
+        for shard, (scanned, _, gone, *_) in zip(shards, replies, strict=True):
+            skip = self._idle.pop(shard) + gone
+            if scanned == share:
+                self._idle[shard] = skip
         return self._reaped(shards, replies, done=False)
 
     def _reaped(self, shards: Sequence[Shard], replies: Sequence[Sequence[int]], *, done: bool) -> Reaped:

@@ -1,20 +1,21 @@
 -- KEYS: due, act, never, gone, meta
--- ARGV: idle ms, limit
+-- ARGV: idle ms, limit, entries to skip: those that were found to be gone already
 -- Ends what has been idle for longer, the longest idle first; sessions that never idle out are not in `act`.
 -- Returns scanned, removed, already gone, renewed, length of the outbox.
 local due, act, gone, meta = KEYS[1], KEYS[2], KEYS[4], KEYS[5]
 local base = string.sub(due, 1, -4)
 local now = now_ms()
-local names = redis.call('ZRANGEBYSCORE', act, '-inf', '(' .. whole(now - tonumber(ARGV[1])), 'LIMIT', 0, ARGV[2])
+local cutoff = '(' .. whole(now - tonumber(ARGV[1]))
+local names = redis.call('ZRANGEBYSCORE', act, '-inf', cutoff, 'LIMIT', ARGV[3], ARGV[2])
 local removed, already, renewed = 0, 0, 0
 for i = 1, #names do
   local key = names[i]
   local payload = base .. 's:' .. key
   local live = header(payload)
   if not live then
-    -- Its entry in `due` is reported when that deadline comes, or when it is found to be lost.
+    -- Its entry in `due` is reported when that deadline comes, or when it is found to be lost. Its last activity is
+    -- part of that report.
     already = already + 1
-    redis.call('ZREM', act, key)
   elseif live.ttl == 0 or live.active > now - tonumber(ARGV[1]) then
     renewed = renewed + 1
     redis.call('ZREM', act, key)
