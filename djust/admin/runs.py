@@ -96,7 +96,7 @@ class MaintenanceRunAdmin(_ModelAdmin):
     @admin.display(description=_("removed"), ordering="removed")
     def freed(self, run: MaintenanceRun) -> str:
         """Return how many sessions the run removed, or a dash for one that does not remove any."""
-        return number(run.figures.get("removed"))
+        return number(run.figures.get("removed", run.removed or None))
 
     @admin.display(description=_("left"))
     def left(self, run: MaintenanceRun) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import pytest
 import redis
@@ -58,8 +59,10 @@ def person(*permissions: str) -> Client:
 def test_the_list_shows_what_ran_and_filters(admin_client: Client, run: MaintenanceRun) -> None:
     page = admin_client.get(LIST).content.decode()
     assert "schedule: djust: clean up expired sessions" in page
-    assert "56789" in page.replace(",", "")
-    assert "partial" in page
+    assert "56,789" in page
+    assert "1,234" in page
+    assert "◐ partial" in page
+    assert "djust/admin.css" in page
     for query in ("task=cleanup", "trigger__exact=beat", "outcome__exact=failed", "q=djust"):
         assert admin_client.get(f"{LIST}?{query}", follow=True).status_code == 200
     assert "0 maintenance runs" in admin_client.get(f"{LIST}?outcome__exact=failed").content.decode()
@@ -75,6 +78,36 @@ def test_a_run_shows_its_figures_and_cannot_be_changed(admin_client: Client, run
     assert admin_client.get(f"{LIST}add/").status_code == 403
     run.refresh_from_db()
     assert run.outcome == "partial"
+
+
+def test_figures_are_tables_and_what_is_unavailable_says_why(admin_client: Client, run: MaintenanceRun) -> None:
+    run.figures = {
+        "servers": [{"node": "host:1", "used_bytes": None, "unavailable": {"used_bytes": "INFO was refused <here>"}}],
+        "limit_bytes": 3_145_728,
+        "usage": 0.5,
+        "found": {},
+        "all": True,
+        "cursor": None,
+    }
+    run.save()
+    page = admin_client.get(f"{LIST}{run.pk}/change/").content.decode()
+    assert "unavailable: INFO was refused &lt;here&gt;" in page
+    assert "3,145,728 (3.0\xa0MB)" in page
+    for name, text in (("usage", "50.0%"), ("found", "-"), ("all", "yes"), ("cursor", "-")):
+        assert f'<th scope="row">{name}</th><td>{text}</td>' in page
+
+
+def test_a_run_that_removes_nothing_by_its_nature_shows_no_zero(admin_client: Client, run: MaintenanceRun) -> None:
+    run.figures, run.removed = {"backend": "redis"}, 0
+    run.save()
+    page = admin_client.get(LIST).content.decode()
+    assert '<td class="field-freed">-</td>' in page
+    assert '<td class="field-left">-</td>' in page
+
+
+def test_an_outcome_of_a_newer_release_is_shown(admin_client: Client, run: MaintenanceRun) -> None:
+    MaintenanceRun.objects.update(outcome="halted")
+    assert "? halted" in admin_client.get(LIST).content.decode()
 
 
 def test_run_now_queues_the_real_task(admin_client: Client, broker: Celery, redis7: RedisServer) -> None:
@@ -96,6 +129,31 @@ def test_a_broker_that_is_away_is_an_error_message(admin_client: Client, broker:
     page = admin_client.post(f"{LIST}run/cleanup/", follow=True).content.decode()
     assert "The Celery broker cannot be reached" in page
     assert not LogEntry.objects.exists()
+
+
+def test_a_full_broker_and_a_wrong_password_are_error_messages(
+    admin_client: Client, broker: Celery, redis_server: Callable[..., RedisServer]
+) -> None:
+    full = redis_server(maxmemory="1mb", policy="noeviction")
+    closed = redis_server(password="right")
+    for url in (full.url, f"redis://:wrong@{closed.host}:{closed.port}/0"):
+        broker.conf.broker_url = url
+        page = admin_client.post(f"{LIST}run/cleanup/", follow=True).content.decode()
+        assert "cannot be reached or takes no messages" in page
+        assert "wrong" not in page
+
+
+def test_a_broker_whose_host_swallows_connections_does_not_hold_the_page(admin_client: Client, broker: Celery) -> None:
+    with socket.socket() as deaf, ExitStack() as stack:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen(0)
+        for _ in range(3):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(deaf.getsockname())
+        broker.conf.broker_url = f"redis://127.0.0.1:{deaf.getsockname()[1]}/0"
+        page = admin_client.post(f"{LIST}run/cleanup/", follow=True).content.decode()
+    assert "The Celery broker cannot be reached" in page
 
 
 def test_a_broker_that_does_not_answer_does_not_hold_the_page(admin_client: Client, broker: Celery) -> None:

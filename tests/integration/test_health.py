@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.http import HttpRequest, JsonResponse
 from django.test import AsyncClient, Client, override_settings
 
 from djust.live_view import get_session_stats
-from djust.state_backend import get_backend
+from djust.state_backend import InMemoryStateBackend, get_backend
 from tests.servers.redis_server import RedisServer
 
 CANARY = "canary-pa55word"
@@ -73,3 +74,43 @@ def test_the_guides_own_view(server: RedisServer) -> None:
 def test_the_memory_backend_is_healthy(client: Client) -> None:
     assert client.get("/djust/health/").json()["backend"] == "memory"
     assert client.get("/djust/health/ready/").status_code == 200
+
+
+MISCONFIGURED: list[dict[str, object]] = [
+    {"STATE_BACKEND": "rediss"},
+    {"STATE_BACKEND": "redis", "REDIS_URL": f"redis://:{CANARY}@host:port/0"},
+    {"SESSION_TTL": CANARY},
+]
+
+
+@pytest.mark.parametrize("config", MISCONFIGURED)
+def test_settings_that_cannot_be_used_are_unhealthy_and_not_told_to_the_world(
+    config: dict[str, object], client: Client
+) -> None:
+    with override_settings(DJUST_CONFIG=config):
+        for address in ("/djust/health/", "/djust/health/ready/"):
+            answer = client.get(address)
+            assert answer.status_code == 503
+            assert answer.json()["status"] == "unhealthy"
+            assert CANARY not in answer.content.decode()
+        assert client.get("/djust/health/live/").status_code == 200
+
+
+class CountingBackend(InMemoryStateBackend):
+    """A backend of a project."""
+
+    name = "counting"
+
+
+async def test_a_backend_of_the_project(client: Client, async_client: AsyncClient) -> None:
+    path = f"{CountingBackend.__module__}.{CountingBackend.__qualname__}"
+    with override_settings(DJUST_CONFIG={"STATE_BACKEND": path}):
+        expected = {"status": "healthy", "backend": "counting", "sessions": 0}
+        assert (await async_client.get("/djust/health/")).json() == expected
+        assert (await async_client.get("/djust/health/ready/")).status_code == 200
+        assert (await sync_to_async(client.get)("/djust/health/")).json() == expected
+
+
+def test_an_answer_is_never_cached(client: Client) -> None:
+    for address in ("/djust/health/", "/djust/health/live/", "/djust/health/ready/"):
+        assert "no-store" in client.get(address)["Cache-Control"]

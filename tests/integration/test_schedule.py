@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,20 +28,23 @@ Django = Callable[..., str]
 @pytest.fixture(params=["sqlite", "postgresql"])
 def django(request: pytest.FixtureRequest, tmp_path: Path) -> Django:
     """Run ``django-admin`` on an empty database of its own."""
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path / 'db.sqlite3'}"
-    else:
-        postgres: Postgres = request.getfixturevalue("postgres")
-        url = postgres.create_database(f"schedule_{tmp_path.name.replace('-', '_')}")
 
-    def run(*arguments: str, settings: str = "tests.settings") -> str:
+    def database(name: str) -> str:
+        if request.param == "sqlite":
+            return f"sqlite:///{tmp_path / name}"
+        postgres: Postgres = request.getfixturevalue("postgres")
+        return postgres.create_database(f"schedule_{name}_{tmp_path.name.replace('-', '_')}")
+
+    urls = {"TEST_DATABASE_URL": database("first"), "TEST_SECOND_DATABASE_URL": database("second")}
+
+    def run(*arguments: str, settings: str = "tests.settings", env: Mapping[str, str] | None = None) -> str:
         done = subprocess.run(
             [sys.executable, "-m", "django", *arguments],
             check=False,
             capture_output=True,
             text=True,
             cwd=ROOT,
-            env=child_environment({"DJANGO_SETTINGS_MODULE": settings, "TEST_DATABASE_URL": url}),
+            env=child_environment({"DJANGO_SETTINGS_MODULE": settings, **urls, **(env or {})}),
         )
         assert done.returncode == 0, done.stderr
         return done.stdout
@@ -48,14 +52,14 @@ def django(request: pytest.FixtureRequest, tmp_path: Path) -> Django:
     return run
 
 
-def rows(django: Django) -> dict[str, bool]:
-    """Return names and whether they are enabled."""
+def rows(django: Django, **options: Any) -> dict[str, bool]:
+    """Return names and whether they are enabled, from where beat reads them."""
     code = (
         "import json; from django_celery_beat.models import PeriodicTask\n"
         "print(json.dumps(dict(PeriodicTask.objects.exclude(task__startswith='celery.')"
         ".values_list('name', 'enabled'))))"
     )
-    answer: dict[str, bool] = json.loads(django("shell", "-v0", "-c", code).splitlines()[-1])
+    answer: dict[str, bool] = json.loads(django("shell", "-v0", "-c", code, **options).splitlines()[-1])
     return answer
 
 
@@ -132,3 +136,29 @@ def test_messages_expire_before_the_next_one_comes(django: Django) -> None:
 
 def test_the_package_works_without_celery_beat_installed(django: Django) -> None:
     django("migrate", "-v0", settings="tests.settings_without_beat")
+
+
+def test_tables_of_an_older_celery_beat_are_migrated_before_rows_are_made(django: Django) -> None:
+    django("migrate", "-v0", "django_celery_beat", "0001")
+    django("migrate", "-v0", "djust")
+    django("migrate", "-v0")
+    assert rows(django) == ALL
+
+
+@pytest.mark.parametrize(
+    ("apps", "order"),
+    [
+        ("", "second default"),
+        ("djust django_celery_beat", "default second"),
+        ("django_celery_beat", "default second"),
+        ("django_celery_beat", "second default"),
+        ("djust", "second default"),
+    ],
+)
+def test_the_rows_are_where_beat_reads_them_in_a_project_with_two_databases(
+    django: Django, apps: str, order: str
+) -> None:
+    options: Any = {"settings": "tests.settings_two_databases", "env": {"TEST_SECOND_APPS": apps}}
+    for database in order.split():
+        django("migrate", "-v0", "--database", database, **options)
+    assert rows(django, **options) == ALL

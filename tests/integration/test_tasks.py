@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from celery import Task
+from django.contrib.sessions.backends.base import SessionBase
 from django.contrib.sessions.backends.db import SessionStore
+from django.contrib.sessions.backends.file import SessionStore as FileSessionStore
 from django.contrib.sessions.models import Session
 from django.db import connection
-from django.test import override_settings
+from django.test import modify_settings, override_settings
 from django.utils import timezone
 
 from djust import tasks
@@ -71,7 +75,9 @@ def test_clean_up_is_written_down(store: RedisStateBackend) -> None:
 def test_a_run_beside_another_is_skipped(store: RedisStateBackend) -> None:
     assert store.acquire_lease(LEASE_NAME, "somebody", 30)
     run(tasks.cleanup_expired_sessions)
-    assert MaintenanceRun.objects.get().outcome == "skipped"
+    row = MaintenanceRun.objects.get()
+    assert (row.outcome, row.reason) == ("skipped", "Another clean-up is at work.")
+    assert row.figures == {"backend": "redis"}
 
 
 @override_settings(DJUST_CONFIG={"STATE_BACKEND": "memory"})
@@ -132,7 +138,41 @@ def test_expired_django_sessions_are_cleared() -> None:
         session.save()
     run(tasks.clear_django_sessions)
     assert Session.objects.count() == 1
-    assert MaintenanceRun.objects.get().outcome == "done"
+    row = MaintenanceRun.objects.get()
+    assert (row.outcome, row.removed) == ("done", 1)
+
+
+class Endless(SessionBase):
+    """Sessions of an engine that knows no clear-up."""
+
+
+class SessionEngine:
+    """Stands for a module with such an engine."""
+
+    SessionStore = Endless
+
+
+def test_sessions_of_other_engines_are_cleared_by_those(tmp_path: Path) -> None:
+    with override_settings(SESSION_ENGINE="django.contrib.sessions.backends.file", SESSION_FILE_PATH=str(tmp_path)):
+        session = FileSessionStore()
+        session.set_expiry(-10)
+        session.save()
+        assert list(tmp_path.iterdir())
+        run(tasks.clear_django_sessions)
+    assert not list(tmp_path.iterdir())
+    row = MaintenanceRun.objects.get()
+    assert (row.outcome, row.figures["removed"]) == ("done", None)
+
+
+def test_where_there_is_nothing_to_clear_the_reason_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "endless_engine", SessionEngine)
+    with override_settings(SESSION_ENGINE="endless_engine"):
+        run(tasks.clear_django_sessions)
+    with modify_settings(INSTALLED_APPS={"remove": "django.contrib.sessions"}):
+        run(tasks.clear_django_sessions)
+    rows = MaintenanceRun.objects.order_by("pk")
+    assert [row.outcome for row in rows] == ["not_applicable", "not_applicable"]
+    assert ["engine" in row.reason for row in rows] == [True, False]
 
 
 @pytest.mark.parametrize(
