@@ -67,7 +67,11 @@ def record_run(task: str, *, trigger: str, triggered_by: str = "", task_id: str 
     started = time.monotonic()
     row = _begin(
         MaintenanceRun(
-            task=task, trigger=trigger, triggered_by=triggered_by[:200], task_id=task_id, started_at=started_at
+            task=task,
+            trigger=trigger,
+            triggered_by=triggered_by[:200],
+            task_id=task_id[:64],
+            started_at=started_at,
         )
     )
     try:
@@ -136,8 +140,8 @@ def _mark_killed(row: MaintenanceRun) -> None:
     """Close the rows of runs that can no longer be running."""
     running = MaintenanceRun.objects.filter(outcome=_OUTCOME.RUNNING)
     killed = {"outcome": _OUTCOME.KILLED, "reason": "The process ended before the run did."}
-    if row.task == _TASK.CLEANUP and row.outcome in (_OUTCOME.DONE, _OUTCOME.PARTIAL):
-        # This run had the lease, so whoever had it before is gone.
+    if row.task == _TASK.CLEANUP and row.figures.get("smallest_slice") is not None:
+        # This run swept, for which it needs the lease, so whoever had that before is gone.
         before = row.started_at - timedelta(seconds=get_config().cleanup_lease_seconds)
         running.filter(task=_TASK.CLEANUP, started_at__lt=before).update(**killed)
     limit = timedelta(seconds=LONG_TIME_LIMIT_SECONDS)
