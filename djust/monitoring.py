@@ -101,8 +101,11 @@ def _server(node: str, sections: Mapping[str, Mapping[str, Any]], refused: Mappi
     unavailable = {}
     for name, section, field, read in _FIGURES:
         value = sections.get(section, {}).get(node, {}).get(field)
-        server[name] = None if value is None else read(value)
-        if value is None:
+        figure = None if value is None else read(value)
+        if isinstance(figure, int) and figure < 0:
+            figure = None  # Some servers say so of what they do not count.
+        server[name] = figure
+        if figure is None:
             unavailable[name] = refused.get(section, "The server does not give this figure.")
     used, limit = server["used_bytes"], server["limit_bytes"]
     server["usage"] = round(used / limit, 4) if used is not None and limit else None
