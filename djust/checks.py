@@ -7,7 +7,8 @@ from typing import Any
 from django.core.checks import CheckMessage, Error, register
 from django.core.exceptions import ImproperlyConfigured
 
-from djust.conf import get_config
+from djust.conf import SETTING, get_config
+from djust.exceptions import DjustError
 from djust.state_backend.registry import backend_class
 
 
@@ -19,4 +20,7 @@ def check_config(**_: Any) -> list[CheckMessage]:
         backend_class(config).from_config(config)
     except ImproperlyConfigured as error:
         return [Error(str(error), id="djust.E001")]
+    except DjustError as error:
+        # What only the backend can judge, such as a time to live that is out of its range.
+        return [Error(f"{SETTING} cannot be used: {error}", id="djust.E001")]
     return []
