@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from djust.state_backend.records import Backlog
@@ -39,8 +39,8 @@ class Stats:
     oldest_overdue_seconds: float | None = None
     #: By Redis's clock.
     now_ms: int = 0
-    _weighted_age: float = 0.0
-    _weight: int = 0
+    #: Of each shard: live sessions, the average age in milliseconds, and when that was.
+    _shares: list[tuple[int, float, int]] = field(default_factory=list)
 
     @property
     def oldest(self) -> float | None:
@@ -55,7 +55,10 @@ class Stats:
     @property
     def average(self) -> float | None:
         """Seconds since the last activity, on average."""
-        return self._weighted_age / self._weight if self._weight else None
+        if not self._shares:
+            return None
+        total = sum(live * (age + self.now_ms - now) for live, age, now in self._shares)
+        return total / sum(live for live, _, _ in self._shares) / 1000
 
     def add_counts(self, reply: Sequence[Any]) -> None:
         """Add one shard's counts and its share of the average."""
@@ -66,9 +69,8 @@ class Stats:
         self.now_ms = max(self.now_ms, int(now))
         if overdue:
             self.oldest_overdue_seconds = _most(self.oldest_overdue_seconds, (int(now) - float(lowest)) / 1000)
-        if sampled:
-            self._weighted_age += live * int(age_sum) / sampled / 1000
-            self._weight += live
+        if sampled and live:
+            self._shares.append((live, int(age_sum) / sampled, int(now)))
 
     def add_ages(self, reply: Sequence[Any]) -> None:
         """Take one shard's oldest and newest activity into account."""
