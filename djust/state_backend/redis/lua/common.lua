@@ -4,6 +4,8 @@ local MAGIC, FORMAT, FIXED = 'dj', 1, 51
 local FIELDS = '>c8I8I8I8I8HBHH'
 local BODY_FORMAT, BODY_FLAGS = 1, 1
 local OUTBOX_CAP = 4096
+-- Evictions mean that memory is short. Then names may take up half of what the sessions' own entries do.
+local EVICTED_CAP, EVICTED_SHARE = 64, 0.5
 
 local function now_ms()
   local time = redis.call('TIME')
@@ -64,13 +66,19 @@ local function last_activity(act, never, key)
 end
 
 -- Takes index entries out whose session is over, and puts them into the outbox for reporting.
--- `entries` is a flat list of member, deadline. With `cap`, a full outbox counts names instead of keeping them.
+-- `entries` is a flat list of member, deadline. With `capped`, a full outbox counts names instead of keeping them.
 -- Returns how many were taken out, were gone already and turned out to be alive.
-local function take_out(keys, entries, now, cap)
+local function take_out(keys, entries, now, capped)
   local due, act, never, gone, meta = keys.due, keys.act, keys.never, keys.gone, keys.meta
   local base = string.sub(due, 1, -4)
   local members, records, forgotten, freed, renewed, superseded = {}, {}, {}, {}, {}, {}
-  local already, disowned = 0, 0
+  local already, disowned, dropped = 0, 0, 0
+  local room, room_for_evicted = math.huge, math.huge
+  if capped then
+    local waiting = redis.call('LLEN', gone)
+    room = OUTBOX_CAP - waiting
+    room_for_evicted = EVICTED_CAP + EVICTED_SHARE * redis.call('ZCARD', due) - waiting
+  end
   for i = 1, #entries, 2 do
     local member, deadline = entries[i], entries[i + 1]
     local entry = unpack_member(member)
@@ -116,7 +124,11 @@ local function take_out(keys, entries, now, cap)
     if over then
       members[#members + 1] = member
       local at = deadline == 'inf' and 0 or tonumber(deadline)
-      records[#records + 1] = struct.pack('>c1I8I8', overdue and 'x' or 'e', at, tonumber(last or 0)) .. member
+      if #records >= room or (not overdue and #records >= room_for_evicted) then
+        dropped = dropped + 1
+      else
+        records[#records + 1] = struct.pack('>c1I8I8', overdue and 'x' or 'e', at, tonumber(last or 0)) .. member
+      end
     end
   end
   if disowned > 0 then redis.call('HINCRBY', meta, 'owned', -disowned) end
@@ -128,11 +140,8 @@ local function take_out(keys, entries, now, cap)
     end
     for i = 1, #superseded do redis.call('ZREM', superseded[i][1], superseded[i][2]) end
     if #freed > 0 then redis.call('UNLINK', unpack(freed)) end
-    if cap and redis.call('LLEN', gone) >= cap then
-      redis.call('HINCRBY', meta, 'dropped', #records)
-    else
-      redis.call('RPUSH', gone, unpack(records))
-    end
+    if #records > 0 then redis.call('RPUSH', gone, unpack(records)) end
+    if dropped > 0 then redis.call('HINCRBY', meta, 'dropped', dropped) end
   end
   for i = 1, #renewed do
     redis.call('ZREM', due, renewed[i][1])

@@ -74,6 +74,6 @@ for i = 1, #looked, 2 do
   end
 end
 if #over > 0 then
-  take_out({ due = due, act = act, never = never, gone = gone, meta = meta }, over, now, OUTBOX_CAP)
+  take_out({ due = due, act = act, never = never, gone = gone, meta = meta }, over, now, true)
 end
 return { head, #over / 2 }
