@@ -49,9 +49,11 @@ def test_what_redis_py_takes_can_be_given(redis7: RedisServer, key_prefix: str, 
 )
 @pytest.mark.parametrize("scheme", ["redis", "redis+cluster"])
 def test_an_option_that_cannot_be_used_is_refused_when_the_backend_is_built(scheme: str, options: str) -> None:
+    password = "canary"
+    url = f"{scheme}://:{password}@127.0.0.1:1/0?{options}"
     with pytest.raises(ImproperlyConfigured, match="REDIS_URL") as caught:
-        RedisStateBackend(f"{scheme}://:canary@127.0.0.1:1/0?{options}")
-    assert "canary" not in "".join(traceback.format_exception(caught.value)).replace('?{options}")', "")
+        RedisStateBackend(url)
+    assert "canary" not in "".join(traceback.format_exception(caught.value))
     assert caught.value.__context__ is None
 
 

@@ -9,7 +9,7 @@ local live = redis.call('ZCOUNT', due, '(' .. whole(now), '+inf')
 local overdue = redis.call('ZCOUNT', due, '-inf', whole(now))
 local lowest = redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')[2] or ''
 
-local STEP, MOST = 16, 1024
+local STEP, MOST = 4, 1024
 local function first_live(set, from, command)
   local rank = from
   while rank < from + MOST do
