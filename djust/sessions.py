@@ -205,22 +205,31 @@ class _Run:
     def report(self) -> None:
         """Claim and announce what was reaped, until nothing waits or the run must end."""
         while self.may_go_on() and (gone := self.sweep.claim(CLAIM_SIZE)):
-            self.errors += announce(type(self.backend), gone)
+            for session in gone:
+                self.errors += announce(type(self.backend), (session,))
+                # A receiver may take its time.
+                self.keep_lease()
             expired = sum(session.expired for session in gone)
             self.removed += expired
             self.evicted += len(gone) - expired
 
     def may_go_on(self) -> bool:
-        """Whether there is time left and the lease is still ours; renews it when a third of it has passed."""
-        now = time.monotonic()
-        if now >= self.deadline:
+        """Whether there is time left and the lease is still ours."""
+        if time.monotonic() >= self.deadline:
             self.reason = "The time budget is spent."
-        elif now - self.renewed_at > self.lease_seconds * RENEW_AFTER:
-            self.renewed_at = now
-            if not self.backend.acquire_lease(LEASE_NAME, self.token, self.lease_seconds):
-                self.taken_over = True
-                self.reason = "Another clean-up took over, because this one was held up for longer than its lease."
+        else:
+            self.keep_lease()
         return self.reason is None
+
+    def keep_lease(self) -> None:
+        """Renew the lease when a third of it has passed."""
+        now = time.monotonic()
+        if self.taken_over or now - self.renewed_at <= self.lease_seconds * RENEW_AFTER:
+            return
+        self.renewed_at = now
+        if not self.backend.acquire_lease(LEASE_NAME, self.token, self.lease_seconds):
+            self.taken_over = True
+            self.reason = "Another clean-up took over, because this one was held up for longer than its lease."
 
     def adapt(self, seconds: float, largest: int) -> None:
         """Ask for less when the store answers slowly, and for more again when it is quick."""

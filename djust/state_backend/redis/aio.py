@@ -111,7 +111,8 @@ class AsyncClient:
         finally:
             # Whatever happened, nobody waits for ever.
             for _call, future in batch:
-                future.cancel()
+                if not future.done():
+                    future.set_result(BackendUnavailable(f"The call to Redis at {self._endpoint} broke off."))
 
     async def _replies(self, calls: Sequence[Call]) -> list[Any]:
         """Return replies, with errors of djust in the place of those that failed."""
@@ -183,11 +184,20 @@ class AsyncClusterClient(AsyncClient):
     def _place(self, call: Call) -> bytes:
         return call.place
 
+    def _flush(self) -> None:
+        # Calls of one tick go to different nodes, and none waits for a node that is not its own.
+        pending, self._pending = self._pending, []
+        for asked in pending:
+            task = asyncio.get_running_loop().create_task(self._answer([asked]))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
     async def _start_afresh(self) -> None:
         """Leave it to redis-py, which asks the cluster who is primary now."""
 
     def _build(self, address: Address, timeout: float, max_connections: int) -> None:
         # redis-py's cluster client does not wait for a free connection, so its callers do.
+        self._timeout = timeout
         self._free = asyncio.Semaphore(max_connections)
         self._cluster = RedisCluster.from_url(address.url, max_connections=max_connections, **_options(timeout))
 
@@ -211,8 +221,7 @@ class AsyncClusterClient(AsyncClient):
     async def _one(self, call: Call, args: tuple[Any, ...]) -> Any:
         target = {"target_nodes": self._cluster.get_node(node_name=call.node)} if call.node else {}
         try:
-            async with self._free:
-                return await self._cluster.execute_command(*args, **target)
+            return await self._execute(args, target)
         except REDIS_ERRORS as error:
             if is_connection_error(error) and call.repeatable and not isinstance(error, ResponseError):
                 return await self._again(args, target)
@@ -220,9 +229,14 @@ class AsyncClusterClient(AsyncClient):
 
     async def _again(self, args: tuple[Any, ...], target: dict[str, Any]) -> Any:
         try:
-            return await self._cluster.execute_command(*args, **target)
+            return await self._execute(args, target)
         except REDIS_ERRORS as error:
             return error
+
+    async def _execute(self, args: tuple[Any, ...], target: dict[str, Any]) -> Any:
+        # Waiting for a free place counts too: a node that hangs must not keep others' calls for longer.
+        async with asyncio.timeout(self._timeout), self._free:
+            return await self._cluster.execute_command(*args, **target)
 
 
 def _options(timeout: float) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from weakref import WeakKeyDictionary
 from djust.codec import Codec
 from djust.conf import Config
 from djust.exceptions import (
-    BackendUnavailable,
     DjustError,
     SessionUnreadable,
 )
@@ -139,8 +138,8 @@ class RedisStateBackend(StateBackend):
         write = self._messages.write(key, state, ttl, owner, label, expected_version)
         try:
             reply = self._client.send(write.call)
-        except BackendUnavailable:
-            self._messages.remember(write)
+        except BaseException as error:
+            self._messages.remember_unless_answered(write, error)
             raise
         return self._messages.write_reply(key, state, reply)
 
@@ -157,8 +156,8 @@ class RedisStateBackend(StateBackend):
         write = self._messages.write(key, state, ttl, owner, label, expected_version)
         try:
             reply = await self._aclient.send(write.call)
-        except BackendUnavailable:
-            self._messages.remember(write)
+        except BaseException as error:
+            self._messages.remember_unless_answered(write, error)
             raise
         return self._messages.write_reply(key, state, reply)
 

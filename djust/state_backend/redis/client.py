@@ -206,15 +206,19 @@ class ClusterClient(Client):
 
     def _exchange(self, commands: Sequence[tuple[Any, ...]], *, fresh: bool) -> list[Any]:
         cluster = self._connected()
-        if len(commands) == 1:
-            try:
-                return [cluster.execute_command(*commands[0])]
-            except ResponseError as error:
-                return [error]
+        if fresh or len(commands) == 1:
+            # A pipeline of redis-py's cluster client sends again what failed, so it is only for what may be repeated.
+            return [self._one(cluster, args) for args in commands]
         pipeline = cluster.pipeline()
         for args in commands:
             pipeline.execute_command(*args)
         return cast(list[Any], pipeline.execute(raise_on_error=False))
+
+    def _one(self, cluster: RedisCluster, args: tuple[Any, ...]) -> Any:
+        try:
+            return cluster.execute_command(*args)
+        except ResponseError as error:
+            return error
 
 
 def build_client(address: Address, availability: Availability, *, timeout: float, max_connections: int) -> Client:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
+from hashlib import blake2b
 from typing import Any, NamedTuple
 
 from djust.codec import Codec
 from djust.exceptions import (
     BackendError,
+    BackendUnavailable,
     CodecError,
+    DjustError,
     PayloadTooNew,
     SessionGone,
     SessionUnreadable,
@@ -18,7 +21,7 @@ from djust.exceptions import (
 from djust.log import hashed, logger
 from djust.state_backend.arguments import check_name, check_seconds, check_version, ttl_milliseconds
 from djust.state_backend.records import Session
-from djust.state_backend.redis.calls import Call, command, run
+from djust.state_backend.redis.calls import Argument, Call, command, run
 from djust.state_backend.redis.layout import Header, Layout, owner_bucket, parse_header
 from djust.state_backend.redis.operations import delete_call
 from djust.state_backend.redis.scripts import MARK, TOUCH, WRITE
@@ -33,12 +36,26 @@ EAGER_WRITES = 32
 MAX_UNCERTAIN = 1000
 
 
+class Identity(NamedTuple):
+    """What makes two writes the same one, tried twice."""
+
+    key: bytes
+    expected: int
+    ttl: Argument
+    owner: bytes
+    label: bytes
+    body: bytes
+
+    def fingerprint(self) -> bytes:
+        """Return it short, so that it can be kept for many writes."""
+        return blake2b(repr(tuple(self)).encode(), digest_size=16).digest()
+
+
 class Write(NamedTuple):
     """One write of a session, as it was asked for."""
 
-    key: str
-    expected: int | None
-    body: bytes
+    #: ``None`` where any version may be overwritten, so that trying again does no harm.
+    identity: Identity | None
     version: bytes
     call: Call
 
@@ -53,7 +70,7 @@ class Messages:
         self._max_age_ms = max_age_ms
         self._writes = 0
         self._eager_writes = 0
-        self._uncertain: OrderedDict[str, Write] = OrderedDict()
+        self._uncertain: OrderedDict[bytes, bytes] = OrderedDict()
 
     def read(self, name: bytes) -> Call:
         """Return the call that reads a payload."""
@@ -90,8 +107,11 @@ class Messages:
         name = check_name("key", key).encode()
         owner_name = b"" if owner is None else check_name("owner", owner).encode()
         expected = check_version(expected_version)
+        label_name = b"" if label is None else check_name("label", label).encode()
+        own_ttl: Argument = b"" if ttl is None else ttl_milliseconds(check_seconds("ttl", ttl))
         body = self._codec.encode(state)
-        version = self._version_for(key, expected, body)
+        identity = None if expected is None else Identity(name, expected, own_ttl, owner_name, label_name, body)
+        version = self._version_for(identity)
         shard = self._layout.shard(name)
         call = run(
             WRITE,
@@ -99,17 +119,19 @@ class Messages:
             name,
             version,
             b"" if expected is None else b"new" if expected == 0 else expected.to_bytes(8),
-            b"" if ttl is None else ttl_milliseconds(check_seconds("ttl", ttl)),
+            own_ttl,
             self._default_ttl_ms,
             self._max_age_ms,
             owner_name,
             owner_bucket(owner_name) if owner_name else 0,
-            b"" if label is None else check_name("label", label).encode(),
+            label_name,
             body,
             self._looks(),
-            repeatable=True,
+            # Over a known version it is saved once at most. Any other one, sent again, might bring back what was
+            # deleted meanwhile or cover what somebody else wrote.
+            repeatable=bool(expected),
         )
-        return Write(key, expected, body, version, call)
+        return Write(identity, version, call)
 
     def _looks(self) -> int:
         """Return how many index entries the next write looks at: more often while some are found to be over."""
@@ -119,24 +141,28 @@ class Messages:
             return LOOKS
         return LOOKS if self._writes % LOOK_EVERY == 0 else 0
 
-    def _version_for(self, key: str, expected: int | None, body: bytes) -> bytes:
+    def _version_for(self, identity: Identity | None) -> bytes:
         """Return a new version, or the one of the same write whose reply was lost.
 
         A version is 63 random bits: it names this very write, so that the script recognises a repeated one, and no
         two incarnations of a session ever share one.
         """
-        if expected is not None:
-            lost = self._uncertain.pop(key, None)
-            if lost is not None and lost.expected == expected and lost.body == body:
-                return lost.version
+        if identity is not None and self._uncertain:
+            lost = self._uncertain.pop(identity.fingerprint(), None)
+            if lost is not None:
+                return lost
         number = int.from_bytes(os.urandom(8)) >> 1
         return (number or 1).to_bytes(8)
 
-    def remember(self, write: Write) -> None:
-        """Keep a write that failed without an answer, so that the same one, tried again, is recognised."""
-        if write.expected is None:
+    def remember_unless_answered(self, write: Write, error: BaseException) -> None:
+        """Keep a write that ended without an answer, so that the same one, tried again, is recognised.
+
+        Cancelled, timed out or interrupted: Redis may have carried it out all the same.
+        """
+        answered = isinstance(error, DjustError) and not isinstance(error, BackendUnavailable)
+        if write.identity is None or answered:
             return
-        self._uncertain[write.key] = write
+        self._uncertain[write.identity.fingerprint()] = write.version
         while len(self._uncertain) > MAX_UNCERTAIN:
             self._uncertain.popitem(last=False)
 

@@ -15,7 +15,7 @@ if in_due < by_activity then
 else
   local entries = 0
   for bucket = 0, 255 do entries = entries + redis.call('HLEN', owner_key(base, bucket)) end
-  if entries ~= tonumber(owned or 0) then
+  if entries ~= tonumber(owned or 0) or (not owned and in_due > 0) then
     trust = 1
   elseif in_due == 0 then
     trust = 3
@@ -31,7 +31,8 @@ for i = 1, #all, 2 do
     seen = seen + 1
     local payload = base .. 's:' .. all[i]
     local live = header(payload)
-    if live and live.owner == ARGV[1] then
+    -- An unreadable payload, as of a later release, does not say whose it is, but the index does.
+    if live == false or (live and live.owner == ARGV[1]) then
       erase({ due = due, act = KEYS[2], never = KEYS[3], meta = meta }, payload, all[i], live)
       ended = ended + 1
     else

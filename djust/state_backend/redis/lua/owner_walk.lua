@@ -9,7 +9,7 @@ for i = 1, #page[2], 2 do
   if entry.owner == ARGV[1] then
     local payload = base .. 's:' .. entry.key
     local live = header(payload)
-    if live and live.owner == ARGV[1] then
+    if live == false or (live and live.owner == ARGV[1]) then
       erase({ due = KEYS[1], act = KEYS[2], never = KEYS[3], meta = KEYS[4] }, payload, entry.key, live)
       ended = ended + 1
     end

@@ -12,7 +12,7 @@ for i = 1, #names do
   local key = names[i]
   local payload = base .. 's:' .. key
   local live = header(payload)
-  if not live then
+  if not live or live.unreadable then
     -- Its entry in `due` is reported when that deadline comes, or when it is found to be lost. Its last activity is
     -- part of that report.
     already = already + 1

@@ -1,7 +1,7 @@
 -- KEYS: due, act, never, gone
 -- ARGV: how many sessions to sample for the average, rank in act to start from, rank in never to start from
 -- Returns: live, overdue, lowest deadline, length of the outbox, now, oldest and newest activity of live sessions,
--- sum of sampled ages, sampled, next ranks ('' when the oldest was found).
+-- sum of sampled ages, sampled, next ranks ('' when both ends were found).
 local due, act, never = KEYS[1], KEYS[2], KEYS[3]
 local base = string.sub(due, 1, -4)
 local now = now_ms()
@@ -40,14 +40,15 @@ local function sample(set, count)
 end
 
 local oldest, newest, next_act, next_never = {}, {}, '', ''
-if ARGV[2] ~= '' then
-  oldest[1], next_act = first_live(act, tonumber(ARGV[2]), 'ZRANGE')
-  newest[1] = first_live(act, 0, 'ZREVRANGE')
+-- Both ends are walked alike, so one rank says where to go on.
+local function ends(set, from, index)
+  local next_oldest, next_newest
+  oldest[index], next_oldest = first_live(set, from, 'ZRANGE')
+  newest[index], next_newest = first_live(set, from, 'ZREVRANGE')
+  return next_oldest ~= '' and next_oldest or next_newest
 end
-if ARGV[3] ~= '' then
-  oldest[2], next_never = first_live(never, tonumber(ARGV[3]), 'ZRANGE')
-  newest[2] = first_live(never, 0, 'ZREVRANGE')
-end
+if ARGV[2] ~= '' then next_act = ends(act, tonumber(ARGV[2]), 1) end
+if ARGV[3] ~= '' then next_never = ends(never, tonumber(ARGV[3]), 2) end
 local in_never = redis.call('ZCARD', never)
 local in_act = redis.call('ZCARD', act)
 local wanted = tonumber(ARGV[1])
@@ -56,6 +57,16 @@ if wanted > 0 and in_act + in_never > 0 then
   if in_act + in_never <= wanted then share = in_never end
   if in_never > 0 then sample(never, math.max(1, share)) end
   if in_act > 0 then sample(act, math.max(1, wanted - share)) end
+end
+if wanted > 0 and sampled == 0 then
+  -- The sample met none that lives: what the ends found has to do.
+  for _, list in ipairs({ oldest, newest }) do
+    for index = 1, 2 do
+      if list[index] and list[index] ~= '' then
+        sum, sampled = sum + (now - tonumber(list[index])), sampled + 1
+      end
+    end
+  end
 end
 return { live, overdue, lowest, redis.call('LLEN', KEYS[4]), whole(now),
   oldest[1] or '', oldest[2] or '', newest[1] or '', newest[2] or '', whole(sum), sampled, next_act, next_never }

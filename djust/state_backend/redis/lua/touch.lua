@@ -4,7 +4,7 @@
 local payload, due, act, never = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local now = now_ms()
 local live = header(payload)
-if not live or live.unreadable then return 0 end
+if not live or live.unreadable or (live.deadline > 0 and live.deadline <= now) then return 0 end
 local ttl = ARGV[2] ~= '' and tonumber(ARGV[2]) or live.ttl
 local max_age = tonumber(ARGV[3])
 local deadline = ttl > 0 and now + ttl or 0

@@ -10,6 +10,13 @@ local old = header(payload)
 if old == false then return 'U' end
 -- The version is this write's own random number: finding it means that an earlier try had succeeded.
 if old and old.version == version then return { old.raw, 0 } end
+local max_age = tonumber(ARGV[6])
+-- A session whose time is over is absent, also while its payload is still there: its limit was lowered, or its expiry
+-- got lost.
+local expired
+if old and ((old.deadline > 0 and old.deadline <= now) or (max_age > 0 and old.created + max_age <= now)) then
+  old, expired = nil, old
+end
 if expected == 'new' then
   if old then return 'C' end
 elseif expected ~= '' then
@@ -19,7 +26,6 @@ end
 if old and old.unreadable then return 'U' end
 
 local ttl = ARGV[4] ~= '' and tonumber(ARGV[4]) or (old and old.ttl) or tonumber(ARGV[5])
-local max_age = tonumber(ARGV[6])
 local owner, bucket, label = ARGV[7], tonumber(ARGV[8]), ARGV[9]
 local created = now
 if old then
@@ -43,6 +49,9 @@ end
 local base = string.sub(due, 1, -4)
 local member = pack_member(key, created, bucket, owner, label)
 redis.call('ZADD', due, deadline > 0 and whole(deadline) or '+inf', member)
+if expired then
+  redis.call('ZADD', due, whole(now), pack_member(key, expired.created, expired.bucket, expired.owner, expired.label))
+end
 if old then
   if old.owner ~= owner or old.label ~= label then
     redis.call('ZREM', due, pack_member(key, old.created, old.bucket, old.owner, old.label))
