@@ -23,7 +23,7 @@ def main() -> None:
     options = parser.parse_args()
     if unknown := set(options.part) - PARTS.keys():
         parser.error(f"There is no part called {', '.join(sorted(unknown))}. Parts: {', '.join(PARTS)}.")
-    binary = Binary("server", options.server.resolve()) if options.server else binaries.valkey()
+    binary = Binary("server", options.server.absolute()) if options.server else binaries.valkey()
     with RedisServer(binary) as server:
         with server.client() as client:
             info = client.info("server")
