@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class DjustError(Exception):
     """Something went wrong in djust."""
+
+    #: What had been done before it went wrong, as JSON-like values, where that is more than nothing.
+    figures: dict[str, Any] | None = None
 
     def __init__(self, message: str | None = None) -> None:
         super().__init__(message if message is not None else (type(self).__doc__ or "").strip())

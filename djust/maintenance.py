@@ -83,6 +83,8 @@ def record_run(task: str, *, trigger: str, triggered_by: str = "", task_id: str 
         run.outcome = _OUTCOME.FAILED
         # Only our own messages are known to hold no secret.
         run.error = str(error) if isinstance(error, DjustError) else type(error).__name__
+        if isinstance(error, DjustError) and error.figures:
+            run.figures, run.removed = error.figures, error.figures.get("removed", 0)
         raise
     finally:
         _end(row, run, (time.monotonic() - started) * 1000)

@@ -121,7 +121,11 @@ def clean_up(
         if on_progress is not None:
             total = backend.count_due(ttl)
             run.on_progress = lambda removed: on_progress(CleanupProgress(removed, max(total, removed)))
-        return _finish(run.work(), trigger)
+        try:
+            return _finish(run.work(), trigger)
+        except BackendError as error:
+            error.figures = run.counts()
+            raise
     finally:
         # A store that went away cannot take the lease back; it runs out by itself.
         with suppress(BackendError):
@@ -201,6 +205,11 @@ class _Run:
             smallest_slice=self.smallest,
             duration_ms=round((time.monotonic() - self.started) * 1000, 3),
         )
+
+    def counts(self) -> dict[str, Any]:
+        """Return what was done so far."""
+        names = ("removed", "evicted", "scanned", "already_gone", "renewed", "errors")
+        return {"backend": self.backend.name, **{name: getattr(self, name) for name in names}}
 
     def report(self) -> None:
         """Claim and announce what was reaped, until nothing waits or the run must end."""

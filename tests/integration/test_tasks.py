@@ -24,6 +24,7 @@ from djust.maintenance import record_run
 from djust.models import MaintenanceRun
 from djust.reconcile import reconcile
 from djust.sessions import LEASE_NAME
+from djust.signals import session_expired
 from djust.state_backend import RedisStateBackend, get_backend
 from djust.tasks.base import origin
 from tests.servers.ports import free_port
@@ -106,6 +107,30 @@ def test_a_store_that_is_away_is_retried_and_said_without_secrets(task: Task[Any
     # Once, and three times again.
     assert len(rows) == 4
     assert all("cannot be reached" in row.error and CANARY not in row.error for row in rows)
+
+
+def test_what_was_done_before_the_store_went_away_is_written_down(redis_server: Callable[..., RedisServer]) -> None:
+    server = redis_server()
+    with override_settings(DJUST_CONFIG={"STATE_BACKEND": "redis", "REDIS_URL": server.url}):
+        backend = get_backend()
+        for number in range(200):
+            backend.set(f"due{number}", {}, ttl=0.01)
+        wait_until(lambda: backend.count_due() == 200, what="them to be due")
+        heard: list[str] = []
+
+        def kill(key: str, **_: Any) -> None:
+            heard.append(key)
+            if len(heard) == 60:
+                server.kill()
+
+        session_expired.connect(kill)
+        try:
+            tasks.cleanup_expired_sessions.apply(throw=False, retries=3)
+        finally:
+            session_expired.disconnect(kill)
+    row = MaintenanceRun.objects.get()
+    assert row.outcome == "failed"
+    assert row.removed == len(heard) == row.figures["removed"]
 
 
 def test_any_other_error_is_not_retried_and_only_named(store: RedisStateBackend) -> None:
