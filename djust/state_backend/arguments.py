@@ -31,7 +31,7 @@ def check_name(kind: str, value: str | int) -> str:
 def check_seconds(kind: str, value: Any) -> float:
     """Return ``value`` if it is a number of seconds up to a century, or raise ``InvalidArgument``."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not -MAX_SECONDS <= value <= MAX_SECONDS:
-        raise InvalidArgument(f"{kind} must be a number of seconds, at most a century, not {str(value)[:40]}.")
+        raise InvalidArgument(f"{kind} must be a number of seconds, at most a century, not {repr(value)[:40]}.")
     return value
 
 

@@ -25,6 +25,8 @@ OPTIONS: dict[str, Any] = {
     "acks_late": False,
     "ignore_result": True,
     "autoretry_for": (BackendUnavailable,),
+    # An outage is said once by the store, so the worker need not add a traceback for every try.
+    "throws": (BackendUnavailable,),
     "max_retries": 3,
     "retry_backoff": 2,
     "retry_backoff_max": 20,

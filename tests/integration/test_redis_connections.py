@@ -73,6 +73,13 @@ def test_a_user_without_scripts_is_told_so(redis_server: Servers) -> None:
         backend.set("key", {})
 
 
+def test_a_right_that_only_a_script_lacks_is_told_too(redis_server: Servers) -> None:
+    server = redis_server(users=[f"app on >secret {RIGHTS} -zadd"])
+    backend = RedisStateBackend(f"redis://app:secret@{server.host}:{server.port}/0")
+    with pytest.raises(BackendDenied, match=r"docs/redis\.md"):
+        backend.set("key", {})
+
+
 def test_a_user_without_dangerous_commands_can_work(redis_server: Servers) -> None:
     server = redis_server(users=["app on >secret ~* +@all -@dangerous"])
     backend = RedisStateBackend(f"redis://app:secret@{server.host}:{server.port}/0")

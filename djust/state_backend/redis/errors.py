@@ -38,6 +38,9 @@ _BY_CODE = {
     "WRONGPASS": "refused the user or the password of REDIS_URL",
 }
 
+#: How servers say that a user may not, or that a command is not there; the second from inside of a script.
+_DENIED = ("NOPERM", "can't run this command", "unknown command", "Unknown command", "Unknown Redis command")
+
 #: Of these, reads know nothing.
 _FOR_WRITES = ("READONLY", "MISCONF", "NOREPLICAS")
 
@@ -96,7 +99,7 @@ def translate(error: Exception, endpoint: str) -> DjustError:
     if unavailable is not None:
         kind, words = unavailable
         return kind(f"Redis at {endpoint} {words}.")
-    if isinstance(error, redis_errors.NoPermissionError) or "NOPERM" in text or "unknown command" in text.lower():
+    if isinstance(error, redis_errors.NoPermissionError) or any(words in text for words in _DENIED):
         return BackendDenied(f"Redis at {endpoint} refused a command. Give its user what docs/redis.md lists.")
     if isinstance(error, redis_errors.AskError):
         return BackendError(f"Redis at {endpoint} is a node of a cluster: let REDIS_URL begin with redis+cluster://.")
