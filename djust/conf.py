@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from django.conf import settings
@@ -53,6 +53,24 @@ class Config:
     cleanup_lease_seconds: float = 10.0
     #: Days for which the history of maintenance runs is kept.
     run_history_days: int = 30
+    #: Days for which memory samples, alerts and losses are kept; samples get sparser with age.
+    sample_history_days: int = 366
+    #: Sessions that a memory sample measures on each server.
+    sample_size: int = 400
+    #: What the server may use, where it does not say so itself.
+    memory_limit_bytes: int | None = None
+    #: Seconds that one check may spend on looking for lost sessions.
+    loss_walk_seconds: float = 5.0
+    #: Changes to the alert rules, by name; see docs/alerts.md.
+    alert_rules: dict[str, Any] = field(default_factory=dict)
+    #: Seconds in which an alert that comes back is not announced again, unless it got worse.
+    alert_cooldown_seconds: float = 900
+    #: Whether alerts are mailed to Django's ADMINS.
+    alert_email: bool = True
+    #: Apprise URLs of further services that alerts are sent to.
+    alert_urls: tuple[str, ...] = ()
+    #: What a scraper of the metrics must present as a bearer token; ``None``: nothing.
+    metrics_token: str | None = None
 
 
 _FIELDS = {field.name.upper(): field for field in fields(Config)}
@@ -69,12 +87,21 @@ _POSITIVE = {
     "CLEANUP_SLICE_SIZE",
     "CLEANUP_LEASE_SECONDS",
     "RUN_HISTORY_DAYS",
+    "SAMPLE_HISTORY_DAYS",
+    "SAMPLE_SIZE",
+    "MEMORY_LIMIT_BYTES",
+    "LOSS_WALK_SECONDS",
 }
 _TYPES: dict[str, tuple[tuple[type, ...], str]] = {
     "str": ((str,), "a string"),
     "int": ((int,), "a whole number"),
     "float": ((int, float), "a number of seconds"),
     "float | None": ((int, float, type(None)), "a number of seconds or None"),
+    "int | None": ((int, type(None)), "a whole number or None"),
+    "str | None": ((str, type(None)), "a string or None"),
+    "bool": ((bool,), "True or False"),
+    "tuple[str, ...]": ((list, tuple), "a list of strings"),
+    "dict[str, Any]": ((dict,), "a dict"),
 }
 
 _last: tuple[dict[str, Any], Config] | None = None
@@ -110,8 +137,12 @@ def _known(raw: dict[Any, Any]) -> dict[str, Any]:
 
 def _checked(key: str, value: Any) -> Any:
     types, words = _TYPES[str(_FIELDS[key].type)]
-    if isinstance(value, bool) or type(value) not in types:
+    if type(value) not in types:
         raise ImproperlyConfigured(f"{SETTING}[{key!r}] must be {words}, not {type(value).__name__}.")
+    if isinstance(value, (list, tuple)) and not all(isinstance(item, str) for item in value):
+        raise ImproperlyConfigured(f"{SETTING}[{key!r}] must be {words}.")
+    if isinstance(value, list):
+        return tuple(value)
     if type(value) is float and not math.isfinite(value):
         raise ImproperlyConfigured(f"{SETTING}[{key!r}] must be {words}, not {value}.")
     if key in _POSITIVE and value is not None and value <= 0:

@@ -1,4 +1,4 @@
-"""What the maintenance service remembers."""
+"""The history of maintenance runs, and which default schedules were made."""
 
 from __future__ import annotations
 
