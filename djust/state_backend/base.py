@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 
 from djust.state_backend.arguments import check_seconds
+from djust.state_backend.monitor import StoreMonitor
 from djust.state_backend.records import Backlog, GoneSession, Reaped, ReconcileStep, Session, SessionInfo
 
 if TYPE_CHECKING:
@@ -149,7 +150,7 @@ class StateBackend(ABC):
     def get_stats(self) -> dict[str, Any]:
         """Return ``backend``, ``total_sessions``, ``overdue_sessions``, ``oldest_session_age``,
         ``newest_session_age``, ``average_age`` (seconds since the last activity, ``None`` without sessions) and
-        ``verified_at``.
+        ``verified_at``, since when what is counted is known to be there (``None``: nobody has looked yet).
         """
 
     @abstractmethod
@@ -207,6 +208,11 @@ class StateBackend(ABC):
         Returns:
             The step, or ``None`` if index and data cannot differ in this backend.
         """
+        return None
+
+    @property
+    def monitor(self) -> StoreMonitor | None:
+        """What watches the servers behind this backend; ``None``: there is nothing to watch."""
         return None
 
     # Asynchronous twins

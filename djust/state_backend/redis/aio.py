@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 from redis.asyncio.cluster import RedisCluster
 from redis.asyncio.connection import BlockingConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError, ResponseError
+from redis.exceptions import NoScriptError, ResponseError, SlotNotCoveredError
 
 from djust.exceptions import BackendDenied, BackendUnavailable, DjustError
 from djust.state_backend.redis.address import Address
 from djust.state_backend.redis.availability import Availability
-from djust.state_backend.redis.calls import Call, Operation, Primaries, T, pack
+from djust.state_backend.redis.calls import Call, Homes, Operation, Primaries, Request, T, pack
 from djust.state_backend.redis.client import options
 from djust.state_backend.redis.errors import REDIS_ERRORS, is_connection_error, translate
 
@@ -65,8 +65,7 @@ class AsyncClient:
             request = next(operation)
             while True:
                 try:
-                    asked = self.primaries() if isinstance(request, Primaries) else self.send_many(request)
-                    answer: list[Any] = await asked
+                    answer = await self._reply(request)
                 except BackendDenied as error:
                     # An operation may know how to do without.
                     request = operation.throw(error)
@@ -75,9 +74,20 @@ class AsyncClient:
         except StopIteration as stop:
             return cast(T, stop.value)
 
+    async def _reply(self, request: Request) -> list[Any]:
+        if isinstance(request, Primaries):
+            return await self.primaries()
+        if isinstance(request, Homes):
+            return await self.homes(request.keys)
+        return await self.send_many(request)
+
     async def primaries(self) -> list[str]:
         """Return the names of the primaries, for ``Call.node``."""
         return [self._endpoint]
+
+    async def homes(self, keys: Sequence[bytes]) -> list[str]:
+        """Return the name of the primary of each key."""
+        return [self._endpoint] * len(keys)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -202,12 +212,17 @@ class AsyncClusterClient(AsyncClient):
         self._cluster = RedisCluster.from_url(address.url, max_connections=max_connections, **_options(timeout))
 
     async def primaries(self) -> list[str]:
+        return await self._ask(lambda cluster: [node.name for node in cluster.get_primaries()])
+
+    async def homes(self, keys: Sequence[bytes]) -> list[str]:
+        return await self._ask(lambda cluster: [_home(cluster, key) for key in keys])
+
+    async def _ask(self, question: Callable[[RedisCluster], list[str]]) -> list[str]:
         try:
             await self._cluster.initialize()
+            return question(self._cluster)
         except REDIS_ERRORS as error:
             failure = translate(error, self._endpoint)
-        else:
-            return [node.name for node in self._cluster.get_primaries()]
         self._availability.failed(failure, (b"",))
         raise failure
 
@@ -237,6 +252,13 @@ class AsyncClusterClient(AsyncClient):
         # Waiting for a free place counts too: a node that hangs must not keep others' calls for longer.
         async with asyncio.timeout(self._timeout), self._free:
             return await self._cluster.execute_command(*args, **target)
+
+
+def _home(cluster: RedisCluster, key: bytes) -> str:
+    node = cluster.get_node_from_key(cast(str, key))  # It takes bytes as well, whatever its annotation says.
+    if node is None:
+        raise SlotNotCoveredError("No primary holds this slot.")
+    return str(node.name)
 
 
 def _options(timeout: float) -> dict[str, Any]:

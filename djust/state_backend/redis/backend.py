@@ -19,7 +19,7 @@ from djust.exceptions import (
 from djust.state_backend.announce import aannounce, announce
 from djust.state_backend.arguments import check_name, check_seconds, ttl_milliseconds
 from djust.state_backend.base import StateBackend
-from djust.state_backend.records import Backlog, ReconcileStep, Session, SessionInfo, from_milliseconds
+from djust.state_backend.records import Backlog, ReconcileStep, Session, SessionInfo
 from djust.state_backend.redis import operations, stats
 from djust.state_backend.redis.address import parse_address
 from djust.state_backend.redis.aio import AsyncClient, build_async_client
@@ -28,6 +28,7 @@ from djust.state_backend.redis.calls import command, run
 from djust.state_backend.redis.client import build_client
 from djust.state_backend.redis.layout import Layout
 from djust.state_backend.redis.messages import Messages
+from djust.state_backend.redis.monitor import RedisMonitor
 from djust.state_backend.redis.reconcile import Reconciler
 from djust.state_backend.redis.scripts import LEASE, RELEASE
 from djust.state_backend.redis.sweep import RedisSweep, SweepOperations
@@ -76,6 +77,9 @@ class RedisStateBackend(StateBackend):
         self._async_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncClient] = WeakKeyDictionary()
         self._default_ttl_ms = ttl_milliseconds(self.default_ttl)
         self._max_age_ms = 0 if self.max_age is None else ttl_milliseconds(self.max_age)
+        self._monitor = RedisMonitor(
+            self._client, self._layout, endpoint=self._address.endpoint, max_age_ms=self._max_age_ms
+        )
         self._messages = Messages(
             self._layout, self._codec, default_ttl_ms=self._default_ttl_ms, max_age_ms=self._max_age_ms
         )
@@ -238,13 +242,9 @@ class RedisStateBackend(StateBackend):
             return _health(started, str(error))
         return _health(started, None)
 
-    def server_info(self, section: str) -> list[dict[str, Any]]:
-        """Return the fields of ``INFO section`` of each primary, with its name under ``node``.
-
-        Raises:
-            BackendDenied: The server does not let this user ask.
-        """
-        return self._client.drive(operations.server_info(section))
+    @property
+    def monitor(self) -> RedisMonitor:
+        return self._monitor
 
     # Clean-up
 
@@ -333,7 +333,7 @@ class RedisStateBackend(StateBackend):
             "oldest_session_age": found.oldest,
             "newest_session_age": found.newest,
             "average_age": found.average,
-            "verified_at": from_milliseconds(found.now_ms),
+            "verified_at": found.verified_at,
         }
 
 

@@ -79,5 +79,14 @@ class Primaries:
     """Asks the client for the names of the primaries; the answer is a list of names for ``Call.node``."""
 
 
+@dataclass(frozen=True, slots=True)
+class Homes:
+    """Asks the client which primary holds each of some keys; the answer is a list of names, as of ``Primaries``."""
+
+    keys: tuple[bytes, ...]
+
+
+Request = list[Call] | Primaries | Homes
+
 #: Work that needs several round trips: it yields calls and is sent their replies, by either client.
-Operation = Generator[list[Call] | Primaries, list[Any], T]
+Operation = Generator[Request, list[Any], T]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 from redis.backoff import NoBackoff
@@ -13,7 +13,7 @@ from redis.retry import Retry
 from djust.exceptions import BackendDenied, BackendUnavailable, DjustError
 from djust.state_backend.redis.address import Address
 from djust.state_backend.redis.availability import Availability
-from djust.state_backend.redis.calls import Call, Operation, Primaries, T, pack
+from djust.state_backend.redis.calls import Call, Homes, Operation, Primaries, Request, T, pack
 from djust.state_backend.redis.connections import Connections
 from djust.state_backend.redis.errors import REDIS_ERRORS, is_connection_error, translate
 
@@ -81,7 +81,7 @@ class Client:
             request = next(operation)
             while True:
                 try:
-                    answer = self.primaries() if isinstance(request, Primaries) else self.send_many(request)
+                    answer = self._reply(request)
                 except BackendDenied as error:
                     # An operation may know how to do without.
                     request = operation.throw(error)
@@ -90,9 +90,20 @@ class Client:
         except StopIteration as stop:
             return cast(T, stop.value)
 
+    def _reply(self, request: Request) -> list[Any]:
+        if isinstance(request, Primaries):
+            return self.primaries()
+        if isinstance(request, Homes):
+            return self.homes(request.keys)
+        return self.send_many(request)
+
     def primaries(self) -> list[str]:
         """Return the names of the primaries, for ``Call.node``."""
         return [self._endpoint]
+
+    def homes(self, keys: Sequence[bytes]) -> list[str]:
+        """Return the name of the primary of each key."""
+        return [self._endpoint] * len(keys)
 
     def close(self) -> None:
         """Close the connections."""
@@ -171,9 +182,15 @@ class ClusterClient(Client):
         self._cluster: RedisCluster | None = None
 
     def primaries(self) -> list[str]:
+        return self._ask(lambda cluster: [node.name for node in cluster.get_primaries()])
+
+    def homes(self, keys: Sequence[bytes]) -> list[str]:
+        return self._ask(lambda cluster: [cluster.get_node_from_key(key).name for key in keys])
+
+    def _ask(self, question: Callable[[RedisCluster], list[str]]) -> list[str]:
         failure: DjustError
         try:
-            return [node.name for node in self._connected().get_primaries()]
+            return question(self._connected())
         except REDIS_ERRORS as error:
             failure = translate(error, self._endpoint)
         self._availability.failed(failure, (b"",))

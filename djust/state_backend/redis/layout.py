@@ -204,12 +204,18 @@ def parse_member(member: bytes) -> Member:
     )
 
 
-def parse_record(record: bytes, max_age_ms: int) -> GoneSession:
+def is_loss(record: bytes) -> bool:
+    """Whether a record of the outbox tells of a session that was lost before its time."""
+    return record[:1] == b"e"
+
+
+def parse_record(record: bytes, max_age_ms: int, loss_cause: str = "unknown") -> GoneSession:
     """Read a record of the outbox.
 
     Args:
         record: What a script put there.
         max_age_ms: The absolute limit; a session whose deadline was that limit expired by age.
+        loss_cause: Why a session was lost, if it was.
     """
     kind, deadline, active = _RECORD.unpack_from(record)
     created, _, key_size, owner_size = _MEMBER.unpack_from(record, _RECORD.size)
@@ -218,7 +224,7 @@ def parse_record(record: bytes, max_age_ms: int) -> GoneSession:
     owner_at = key_at + key_size
     label_at = owner_at + owner_size
     if kind == b"e":
-        cause = "evicted"
+        cause = loss_cause
     elif kind == b"x" and max_age_ms and deadline >= created_ms + max_age_ms:
         cause = "max_age"
     else:

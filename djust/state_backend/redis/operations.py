@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from djust.exceptions import BackendDenied
 from djust.state_backend.records import SessionInfo
@@ -150,13 +149,3 @@ class Page:
     sessions: list[SessionInfo]
     next_shard: int
     cursor: bytes
-
-
-def server_info(section: str) -> Operation[list[dict[str, Any]]]:
-    """Return the fields of INFO of each primary, with its name under ``node``."""
-    nodes = yield Primaries()
-    replies = []
-    for node in nodes:
-        [reply] = yield [command("INFO", section, node=node)]
-        replies.append({"node": node, **info_fields(reply)})
-    return replies

@@ -44,7 +44,7 @@ class Reconciler:
         shard = self._layout.shards[number]
         repair = "index_without_data" in self._repair
         keys = (shard.due, shard.act, shard.never, shard.gone, shard.meta)
-        [[after, checked, lost]] = yield [run(CHECK_INDEX, keys, inner, PAGE_SIZE, int(repair))]
+        [[after, checked, lost, _]] = yield [run(CHECK_INDEX, keys, inner, PAGE_SIZE, int(repair))]
         findings = [
             Finding(
                 kind="index_without_data",

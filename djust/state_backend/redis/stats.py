@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
-from djust.state_backend.records import Backlog
-from djust.state_backend.redis.calls import Operation, run
-from djust.state_backend.redis.layout import Layout, Shard, parse_member
-from djust.state_backend.redis.scripts import COUNT_IDLE, MEMORY, STATS
+from djust.state_backend.records import Backlog, from_milliseconds
+from djust.state_backend.redis.calls import Call, Operation, run
+from djust.state_backend.redis.layout import Layout, Shard
+from djust.state_backend.redis.sample import Sample
+from djust.state_backend.redis.scripts import COUNT_IDLE, STATS
 
 #: Sessions sampled for the average age, over all shards; a shard that has no more than its share is counted whole.
 AGE_SAMPLE = 512
@@ -39,8 +41,17 @@ class Stats:
     oldest_overdue_seconds: float | None = None
     #: By Redis's clock.
     now_ms: int = 0
+    #: When the shard that was walked longest ago was; ``None``: one that holds sessions never was.
+    verified_ms: float | None = math.inf
     #: Of each shard: live sessions, the average age in milliseconds, and when that was.
     _shares: list[tuple[int, float, int]] = field(default_factory=list)
+
+    @property
+    def verified_at(self) -> datetime | None:
+        """Since when what the index says is known to be there; an empty one says nothing that could be wrong."""
+        if self.verified_ms is None:
+            return None
+        return from_milliseconds(self.now_ms if math.isinf(self.verified_ms) else int(self.verified_ms))
 
     @property
     def oldest(self) -> float | None:
@@ -62,11 +73,13 @@ class Stats:
 
     def add_counts(self, reply: Sequence[Any]) -> None:
         """Add one shard's counts and its share of the average."""
-        live, overdue, lowest, waiting, now, *_, age_sum, sampled, _, _ = reply
+        live, overdue, lowest, waiting, now, verified, *_, age_sum, sampled, _, _ = reply
         self.live += live
         self.overdue += overdue
         self.waiting += waiting
         self.now_ms = max(self.now_ms, int(now))
+        if live and self.verified_ms is not None:
+            self.verified_ms = min(self.verified_ms, float(verified)) if verified else None
         if overdue:
             self.oldest_overdue_seconds = _most(self.oldest_overdue_seconds, (int(now) - float(lowest)) / 1000)
         if sampled and live:
@@ -74,9 +87,9 @@ class Stats:
 
     def add_ages(self, reply: Sequence[Any]) -> None:
         """Take one shard's oldest and newest activity into account."""
-        for text in filter(None, reply[5:7]):
+        for text in filter(None, reply[6:8]):
             self.first_active = _least(self.first_active, float(text))
-        for text in filter(None, reply[7:9]):
+        for text in filter(None, reply[8:10]):
             self.last_active = _most(self.last_active, float(text))
 
     def _age(self, active: float | None) -> float | None:
@@ -97,8 +110,7 @@ def collect_stats(layout: Layout, sample: int = AGE_SAMPLE) -> Operation[Stats]:
     first = True
     while waiting:
         replies = yield [
-            run(STATS, (s.due, s.act, s.never, s.gone), share if first else 0, act, never, repeatable=True)
-            for s, act, never in waiting
+            run(STATS, _stats_keys(s), share if first else 0, act, never, repeatable=True) for s, act, never in waiting
         ]
         following = []
         for (shard, _, _), reply in zip(waiting, replies, strict=True):
@@ -110,6 +122,15 @@ def collect_stats(layout: Layout, sample: int = AGE_SAMPLE) -> Operation[Stats]:
                 following.append((shard, next_act, next_never))
         waiting, first = following, False
     return total
+
+
+def count_call(shard: Shard) -> Call:
+    """Return the call whose reply begins with the live and the overdue sessions of a shard."""
+    return run(STATS, _stats_keys(shard), 0, b"", b"", repeatable=True)
+
+
+def _stats_keys(shard: Shard) -> tuple[bytes, ...]:
+    return (shard.due, shard.act, shard.never, shard.gone, shard.meta)
 
 
 def count_idle(layout: Layout, idle_ms: int) -> Operation[int]:
@@ -133,46 +154,18 @@ def _least(a: float | None, b: float) -> float:
 
 
 def memory_stats(layout: Layout, choose: random.Random) -> Operation[dict[str, Any]]:
-    """Estimate what the payloads of live sessions occupy, from a uniform sample of them.
-
-    The interval is the usual one for a mean of a simple random sample without replacement:
-    1.96 s / sqrt(n) * sqrt(1 - n / N).
-    """
-    counts = yield [run(STATS, (s.due, s.act, s.never, s.gone), 0, b"", b"", repeatable=True) for s in layout.shards]
-    live = [reply[0] for reply in counts]
-    total = sum(live)
-    wanted = min(total, MEMORY_SAMPLE)
-    chosen = _by_shard(layout.shards, live, choose.sample(range(total), wanted))
-    replies = yield [run(MEMORY, (shard.due,), *ranks, repeatable=True) for shard, ranks in chosen]
-    measured = [(int(found[i + 1]), parse_member(found[i]).key) for found in replies for i in range(0, len(found), 2)]
-    sizes = [size for size, _ in measured]
-    mean = sum(sizes) / len(sizes) if sizes else 0.0
-    variance = sum((size - mean) ** 2 for size in sizes) / (len(sizes) - 1) if len(sizes) > 1 else 0.0
-    # A session that was measured no more stands for its share of evicted ones, whose payload takes nothing.
-    present = total * len(sizes) / wanted if wanted else 0
-    correction = math.sqrt(max(0.0, 1 - wanted / total)) if total else 0.0
-    half_width = 1.96 * math.sqrt(variance / len(sizes)) * correction if sizes else 0.0
+    """Estimate what the payloads of live sessions occupy, from a uniform sample of them."""
+    counts = yield [count_call(shard) for shard in layout.shards]
+    live = {shard: reply[0] for shard, reply in zip(layout.shards, counts, strict=True)}
+    sample = Sample(live, MEMORY_SAMPLE, choose)
+    replies = yield sample.calls()
+    sizes = sample.sizes(replies)
+    # A session that was measured no more stands for its share of lost ones, whose payload takes nothing.
+    present = sample.total - sizes.missing / sizes.asked * sample.total if sizes.asked else 0
     return {
-        "total_state_bytes": round(mean * present),
-        "average_state_bytes": round(mean),
-        "largest_sessions": [{"key": key, "bytes": size} for size, key in sorted(measured, reverse=True)[:10]],
-        "sessions_sampled": len(sizes),
-        "confidence": round(half_width * present),
+        "total_state_bytes": round(sizes.mean * present),
+        "average_state_bytes": round(sizes.mean),
+        "largest_sessions": [{"key": key, "bytes": size} for size, key in sorted(sizes.measured, reverse=True)[:10]],
+        "sessions_sampled": len(sizes.measured),
+        "confidence": round(sizes.margin * present),
     }
-
-
-def _by_shard(shards: Sequence[Shard], live: Sequence[int], chosen: Iterable[int]) -> list[tuple[Shard, list[int]]]:
-    """Turn numbers among all live sessions into ranks within their shards."""
-    result: list[tuple[Shard, list[int]]] = []
-    numbers = iter(sorted(chosen))
-    number = next(numbers, None)
-    start = 0
-    for shard, count in zip(shards, live, strict=True):
-        ranks = []
-        while number is not None and number < start + count:
-            ranks.append(number - start)
-            number = next(numbers, None)
-        if ranks:
-            result.append((shard, ranks))
-        start += count
-    return result

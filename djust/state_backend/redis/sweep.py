@@ -11,8 +11,9 @@ from djust.state_backend.arguments import ttl_milliseconds
 from djust.state_backend.base import Sweep
 from djust.state_backend.records import GoneSession, Reaped
 from djust.state_backend.redis.calls import Call, Operation, command, run
-from djust.state_backend.redis.layout import Layout, Shard, parse_record
-from djust.state_backend.redis.scripts import ABANDONED, CLAIM, HEADS, REAP, REAP_IDLE
+from djust.state_backend.redis.layout import Layout, Shard, is_loss, parse_record
+from djust.state_backend.redis.losses import cause_of_losses
+from djust.state_backend.redis.scripts import ABANDONED, CHECK_INDEX, CLAIM, HEADS, REAP, REAP_IDLE
 
 if TYPE_CHECKING:
     from djust.state_backend.redis.client import Client
@@ -52,6 +53,8 @@ class SweepOperations:
         self._outbox: dict[Shard, int] = {}
         self._unacknowledged: Shard | None = None
         self._turns = 0
+        #: Why sessions of a shard are lost, asked when the first is claimed.
+        self._causes: dict[Shard, str] = {}
 
     def reap(self, limit: int) -> Operation[Reaped]:
         """Take due entries out of some shards in one round trip, and of the others next time.
@@ -80,6 +83,30 @@ class SweepOperations:
             else:
                 del heads[shard]
         return self._reaped(shards, replies, done=not heads)
+
+    def find_waiting(self) -> Operation[int]:
+        """Return how many records wait in the outboxes, for those who claim without reaping."""
+        yield from self._find_heads()
+        return sum(self._outbox.values())
+
+    def look_for_losses(self, number: int, cursor: str, limit: int) -> Operation[tuple[int, int, str]]:
+        """Take entries out of the index whose payload is gone before its time, unless anything changed meanwhile.
+
+        Args:
+            number: Of the shard.
+            cursor: Within it, ``"0"`` begins.
+            limit: About how many entries to look at.
+
+        Returns:
+            How many were looked at and lost, and the next cursor; ``"0"`` says that the shard is done.
+        """
+        s = self._layout.shards[number]
+        [[after, checked, lost, waiting]] = yield [
+            run(CHECK_INDEX, (s.due, s.act, s.never, s.gone, s.meta), cursor, limit, 1)
+        ]
+        if waiting:
+            self._outbox[s] = waiting
+        return checked, len(lost), after.decode()
 
     def _find_heads(self) -> Operation[dict[Shard, float]]:
         heads = {}
@@ -134,7 +161,12 @@ class SweepOperations:
             if records and waiting > len(records):
                 self._outbox[shard] = waiting - len(records)
             if records:
-                return [parse_record(record, self._max_age_ms) for record in records]
+                cause = "unknown"
+                if any(map(is_loss, records)):
+                    if shard not in self._causes:
+                        self._causes[shard] = yield from cause_of_losses(shard)
+                    cause = self._causes[shard]
+                return [parse_record(record, self._max_age_ms, cause) for record in records]
         return ()
 
     def abandoned(self) -> Operation[int]:

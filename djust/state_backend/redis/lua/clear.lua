@@ -11,6 +11,9 @@ if #members > 0 then
   redis.call('ZREM', KEYS[1], unpack(members))
 end
 if redis.call('EXISTS', KEYS[1]) == 1 then return { ended, 1 } end
+local mark = redis.call('HGET', KEYS[5], 'mark')
 redis.call('UNLINK', KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5])
 for bucket = 0, 255 do redis.call('UNLINK', owner_key(base, bucket)) end
+-- What was emptied on purpose was not lost, and the mark is what tells.
+if mark then redis.call('HSET', KEYS[5], 'mark', mark) end
 return { ended, 0 }

@@ -61,6 +61,20 @@ local function forget_owner(base, meta, bucket, key)
   if redis.call('HDEL', owner_key(base, bucket), key) == 1 then redis.call('HINCRBY', meta, 'owned', -1) end
 end
 
+-- What of a shard's index can be trusted: 0 all; 1 the owner index lost entries; 2 so did `due`; 3 the shard is empty, or
+-- was lost whole. Returns that and how many entries `due` has.
+local function index_trust(due, act, never, meta)
+  local base = string.sub(due, 1, -4)
+  local in_due = redis.call('ZCARD', due)
+  -- Every live session has one entry in `due` and one by activity; old incarnations only add to `due`.
+  if in_due < redis.call('ZCARD', act) + redis.call('ZCARD', never) then return 2, in_due end
+  local owned = redis.call('HGET', meta, 'owned')
+  local entries = 0
+  for bucket = 0, 255 do entries = entries + redis.call('HLEN', owner_key(base, bucket)) end
+  if entries ~= tonumber(owned or 0) or (not owned and in_due > 0) then return 1, in_due end
+  return in_due == 0 and 3 or 0, in_due
+end
+
 local function last_activity(act, never, key)
   return redis.call('ZSCORE', act, key) or redis.call('ZSCORE', never, key)
 end

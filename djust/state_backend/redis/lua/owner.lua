@@ -1,27 +1,10 @@
 -- KEYS: due, act, never, meta
 -- ARGV: owner, bucket, limit
 -- Ends at most `limit` sessions of an owner that the owner index knows.
--- Returns how many lived, whether there may be more here, and what of this shard can be trusted:
--- 0 all; 1 the owner index lost entries; 2 so did `due`; 3 the shard is empty, or was lost whole.
+-- Returns how many lived, whether there may be more here, and what of this shard can be trusted (see index_trust).
 local due, meta = KEYS[1], KEYS[4]
 local base = string.sub(due, 1, -4)
-local owned = redis.call('HGET', meta, 'owned')
-local in_due = redis.call('ZCARD', due)
-local by_activity = redis.call('ZCARD', KEYS[2]) + redis.call('ZCARD', KEYS[3])
-local trust = 0
-if in_due < by_activity then
-  -- Every live session has one entry in `due` and one by activity; old incarnations only add to `due`.
-  trust = 2
-else
-  local entries = 0
-  for bucket = 0, 255 do entries = entries + redis.call('HLEN', owner_key(base, bucket)) end
-  if entries ~= tonumber(owned or 0) or (not owned and in_due > 0) then
-    trust = 1
-  elseif in_due == 0 then
-    trust = 3
-  end
-end
-
+local trust = index_trust(due, KEYS[2], KEYS[3], meta)
 local index = owner_key(base, tonumber(ARGV[2]))
 local all = redis.call('HGETALL', index)
 local ended, seen = 0, 0

@@ -1,6 +1,7 @@
--- KEYS: due, act, never, gone
+-- KEYS: due, act, never, gone, meta
 -- ARGV: how many sessions to sample for the average, rank in act to start from, rank in never to start from
--- Returns: live, overdue, lowest deadline, length of the outbox, now, oldest and newest activity of live sessions,
+-- Returns: live, overdue, lowest deadline, length of the outbox, now, when the index was last walked ('' never),
+-- oldest and newest activity of live sessions,
 -- sum of sampled ages, sampled, next ranks ('' when both ends were found).
 local due, act, never = KEYS[1], KEYS[2], KEYS[3]
 local base = string.sub(due, 1, -4)
@@ -68,5 +69,5 @@ if wanted > 0 and sampled == 0 then
     end
   end
 end
-return { live, overdue, lowest, redis.call('LLEN', KEYS[4]), whole(now),
+return { live, overdue, lowest, redis.call('LLEN', KEYS[4]), whole(now), redis.call('HGET', KEYS[5], 'verified') or '',
   oldest[1] or '', oldest[2] or '', newest[1] or '', newest[2] or '', whole(sum), sampled, next_act, next_never }

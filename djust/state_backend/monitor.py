@@ -1,0 +1,130 @@
+"""The contract of what watches a store that lives on servers of its own."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from djust.state_backend.records import GoneSession
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerInfo:
+    """What one server says about itself."""
+
+    node: str
+    #: The fields of INFO; empty if it may not be asked.
+    fields: Mapping[str, Any]
+    #: Why it said nothing.
+    refused: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """What a look at a uniform sample of one server's sessions told. Margins are half-widths of 95 % intervals."""
+
+    node: str
+    sessions: int
+    overdue: int
+    #: Sessions looked at, those whose data is gone included.
+    sampled: int
+    #: ``None``: no session was found to measure, or the server does not let its memory be measured.
+    bytes_per_session: float | None
+    bytes_per_session_margin: float | None
+    #: Sessions that the index knows and whose data is gone.
+    lost_estimate: float | None
+    lost_margin: float | None
+    index_bytes: int | None
+    #: Why sizes are ``None``.
+    refused: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardLook:
+    """What one part of the index looks like."""
+
+    shard: int
+    node: str
+    #: The mark that the look before had left, ``None``: it is gone, or there was none.
+    mark: str | None
+    sessions: int
+    overdue: int
+    #: An entry is older than the look before, so the index was not lost since.
+    has_older: bool
+    #: The part of the index that tells deadlines has lost entries.
+    incomplete: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WalkStep:
+    """One slice of the walk that looks for lost sessions."""
+
+    checked: int
+    lost: int
+    #: Where to go on; ``None``: everything was looked at.
+    cursor: str | None
+
+
+class LossWalk(ABC):
+    """Looks for sessions whose data is gone before their time, and hands them out to be reported.
+
+    Whoever claims a session owns its report. What was claimed counts as reported with the next call.
+    """
+
+    @abstractmethod
+    def find_waiting(self) -> int:
+        """Return how many sessions are over and wait to be claimed already."""
+
+    @abstractmethod
+    def step(self, cursor: str | None) -> WalkStep:
+        """Look at one slice of the index; ``None`` begins."""
+
+    @abstractmethod
+    def claim(self, limit: int) -> Sequence[GoneSession]:
+        """Return at most ``limit`` sessions to report, expired ones among them; empty when none is left."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Say that everything claimed was reported."""
+
+
+class StoreMonitor(ABC):
+    """Asks the servers behind a backend how they are."""
+
+    #: Names the store: servers and prefix, without credentials.
+    store: str
+
+    @abstractmethod
+    def server_info(self) -> Sequence[ServerInfo]:
+        """Ask every primary for INFO."""
+
+    @abstractmethod
+    def measure(self, sample_size: int) -> Sequence[Measured]:
+        """Measure a uniform sample of each primary's sessions, and its index."""
+
+    @abstractmethod
+    def look(self, mark: str, since_ms: int) -> Sequence[ShardLook]:
+        """Look at every part of the index and leave a mark in it, by which the next look sees whether it was lost.
+
+        Args:
+            mark: The mark to leave: a name without spaces. One that is there keeps its name and gets the new time.
+            since_ms: When the look before was, in milliseconds by the server's clock.
+        """
+
+    @abstractmethod
+    def holds_older(self, shards: Sequence[int], since_ms: int) -> bool:
+        """Whether data older than ``since_ms`` is still there in any of these shards, found by a bounded search."""
+
+    @abstractmethod
+    def open_walk(self) -> LossWalk:
+        """Begin or go on with a walk."""
+
+    @abstractmethod
+    def now_ms(self) -> int:
+        """Return the server's time in milliseconds."""
+
+    @abstractmethod
+    def node_of(self, key: str) -> str:
+        """Return the server of a session's key."""

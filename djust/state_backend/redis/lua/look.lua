@@ -1,0 +1,24 @@
+-- KEYS: due, act, never, meta
+-- ARGV: name for a new mark, milliseconds of the look before
+-- The mark tells, together with entries that are older than the look before, whether the index was lost meanwhile.
+-- Returns: the mark of the look before ('' none), live, overdue, 1 if an entry is older, 1 if `due` lacks entries, now.
+local due, meta = KEYS[1], KEYS[4]
+local now, since = now_ms(), tonumber(ARGV[2])
+local old = redis.call('HGET', meta, 'mark') or ''
+local live = redis.call('ZCOUNT', due, '(' .. whole(now), '+inf')
+local in_due = redis.call('ZCARD', due)
+-- Every live session has one entry in `due` and one by activity; old incarnations only add to `due`.
+local incomplete = in_due < redis.call('ZCARD', KEYS[2]) + redis.call('ZCARD', KEYS[3])
+local older = 0
+if old == '' then
+  for _, range in ipairs({ { 0, 99 }, { -100, -1 } }) do
+    local members = redis.call('ZRANGE', due, range[1], range[2])
+    for i = 1, #members do
+      if unpack_member(members[i]).created < since then older = 1 end
+    end
+  end
+end
+local name = string.match(old, '^(%S+) ') or ARGV[1]
+-- Full memory refuses it. Then the old mark stays, or there is none until there is room.
+redis.pcall('HSET', meta, 'mark', name .. ' ' .. whole(now))
+return { old, live, in_due - live, older, incomplete and 1 or 0, whole(now) }
