@@ -34,6 +34,11 @@ def number(value: Any) -> str:
     return EMPTY if value is None else number_format(value, force_grouping=True)
 
 
+def size_of(count: float | None) -> str:
+    """Return a number of bytes in the unit that fits, or a dash for none."""
+    return EMPTY if count is None else filesizeformat(count)
+
+
 def _unavailable(reason: Any) -> SafeString:
     return format_html('<span class="djust-why">unavailable: {}</span>', reason)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from celery import current_app
 from kombu.exceptions import OperationalError
 
@@ -33,12 +36,22 @@ class BrokerUnavailable(DjustError):
     """The Celery broker cannot be reached or takes no messages. Check that it runs, its memory and the broker URL."""
 
 
-def queue_task(name: str, *, user: str) -> str:
+def queue_task(
+    name: str,
+    *,
+    user: str,
+    args: Sequence[Any] = (),
+    kwargs: Mapping[str, Any] | None = None,
+    queue: str | None = None,
+) -> str:
     """Queue a task for a worker and return its id.
 
     Args:
         name: One of ``MaintenanceRun.Task``.
         user: Who asked, for the history.
+        args: Positional arguments of the task.
+        kwargs: Named arguments of the task.
+        queue: Where to; the task's own queue by default.
 
     Raises:
         BrokerUnavailable: The message could not be sent within a few seconds.
@@ -59,10 +72,13 @@ def queue_task(name: str, *, user: str) -> str:
         }
         try:
             result = task.apply_async(
+                args,
+                kwargs,
                 headers={TRIGGER_HEADER: "admin", TRIGGERED_BY_HEADER: user},
                 expires=EXPIRES_SECONDS,
                 connection=connection,
                 retry=False,
+                **({"queue": queue} if queue else {}),
             )
         except (OperationalError, OSError):
             failed = True

@@ -1,0 +1,259 @@
+"""Charts over a stretch of time: what the page draws, and the same figures as tables and as a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import median
+from typing import Any
+
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _
+
+from djust.admin.figures import EMPTY, number, size_of
+from djust.admin.timeline import Interval, Timeline
+
+#: A line ends where the next point is more than this many usual distances away: nobody looked in between.
+GAP = 2.5
+
+_MEGABYTE, _GIGABYTE = 2**20, 2**30
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One line or one set of bars."""
+
+    name: str
+    #: ``"area"``, ``"line"``, ``"limit"`` (dashed) or ``"bar"``.
+    look: str
+    value: Callable[[Interval], float | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chart:
+    """One chart."""
+
+    name: str
+    title: str
+    unit: str
+    #: What it shows, in words.
+    summary: str
+    series: Sequence[Series] = ()
+    intervals: Sequence[Interval] = ()
+    headings: Sequence[str] = ()
+    rows: Sequence[Sequence[str]] = ()
+    #: Why there is nothing to see.
+    empty: str = ""
+    #: What it counts over, or else what a reader should know.
+    note: str = ""
+
+
+def make_charts(timeline: Timeline, *, no_samples: str, no_cleanups: str) -> list[Chart]:
+    """Return the charts of the overview.
+
+    Args:
+        timeline: The figures.
+        no_samples: What to say where there are no samples.
+        no_cleanups: What to say where there was no clean-up.
+    """
+    return [
+        _memory(timeline, no_samples),
+        _losses(timeline, no_samples),
+        _sessions(timeline, no_samples),
+        _cleanups(timeline, no_cleanups),
+    ]
+
+
+def drawing(timeline: Timeline, charts: Sequence[Chart]) -> dict[str, Any]:
+    """Return what the script on the page needs, as JSON-like values. Times are milliseconds since 1970."""
+    span, now = timeline.range, timeline.now
+    return {
+        "start": _milliseconds(span.start(now).timestamp()),
+        "end": _milliseconds(span.end(now).timestamp()),
+        "marks": [[_milliseconds(moment.timestamp()), text] for moment, text in span.marks(now)],
+        "charts": [
+            {
+                "name": chart.name,
+                "unit": chart.unit,
+                "series": [{"name": series.name, "look": series.look} for series in chart.series],
+                "points": _points(timeline, chart),
+            }
+            for chart in charts
+            if not chart.empty
+        ],
+    }
+
+
+def _points(timeline: Timeline, chart: Chart) -> list[list[Any]]:
+    """Return a row for each point: its time, its name, a value for each series. Gaps are rows of nothing."""
+    middle = timeline.range.step.total_seconds() / 2
+    seconds = [interval.at.timestamp() + middle for interval in chart.intervals]
+    usual = median(after - before for before, after in pairwise(seconds)) if len(seconds) > 1 else 0
+    rows: list[list[Any]] = []
+    for moment, interval in zip(seconds, chart.intervals, strict=True):
+        if rows and moment - rows[-1][0] > GAP * usual:
+            rows.append([(moment + rows[-1][0]) / 2, "", *[None] * len(chart.series)])
+        values = [_rounded(series.value(interval)) for series in chart.series]
+        rows.append([moment, timeline.range.name_of(interval.at), *values])
+    return [[_milliseconds(moment), *rest] for moment, *rest in rows]
+
+
+def _memory(timeline: Timeline, no_samples: str) -> Chart:
+    several = len(timeline.nodes) > 1
+    title = _("Memory of the fullest server") if several else _("Memory")
+    seen = [interval for interval in timeline.intervals if interval.used_bytes is not None]
+    if not seen:
+        return Chart(name="memory", title=title, unit="", summary="", empty=no_samples)
+    most = max(max(interval.used_bytes or 0, interval.limit_bytes or 0) for interval in seen)
+    unit, size = ("GB", _GIGABYTE) if most >= 10 * _GIGABYTE else ("MB", _MEGABYTE)
+    last, worst = seen[-1], max(seen, key=lambda interval: interval.usage or 0)
+    if last.limit_bytes:
+        summary = _("Latest: %(used)s of %(limit)s (%(usage)s).") % {
+            "used": size_of(last.used_bytes),
+            "limit": size_of(last.limit_bytes),
+            "usage": percent(last.usage),
+        }
+    else:
+        summary = _("Latest: %(used)s; the server has no limit.") % {"used": size_of(last.used_bytes)}
+    if worst.usage:
+        summary += " " + _("Highest: %(usage)s (%(when)s).") % {
+            "usage": percent(worst.usage),
+            "when": timeline.range.name_of(worst.at),
+        }
+    headings = [_("Used"), _("Limit"), _("Usage"), *([_("Server")] if several else [])]
+    return Chart(
+        name="memory",
+        title=title,
+        unit=unit,
+        summary=summary,
+        note=_("The highest in each %(step)s") % {"step": timeline.range.step_label},
+        series=[
+            Series(_("Used"), "area", lambda interval: _scaled(interval.used_bytes, size)),
+            Series(_("Limit"), "limit", lambda interval: _scaled(interval.limit_bytes or None, size)),
+        ],
+        intervals=seen,
+        headings=headings,
+        rows=_rows(
+            timeline,
+            seen,
+            lambda interval: [
+                size_of(interval.used_bytes),
+                size_of(interval.limit_bytes) if interval.limit_bytes else _("none"),
+                percent(interval.usage),
+                *([interval.node] if several else []),
+            ],
+        ),
+    )
+
+
+def _losses(timeline: Timeline, no_samples: str) -> Chart:
+    title = _("Evictions and lost sessions")
+    seen = [interval for interval in timeline.intervals if interval.evicted is not None or interval.lost is not None]
+    if not seen:
+        return Chart(name="losses", title=title, unit="", summary="", empty=no_samples)
+    evicted, lost = (sum(getattr(interval, name) or 0 for interval in seen) for name in ("evicted", "lost"))
+    summary = _("%(evicted)s keys evicted, %(lost)s live sessions lost.") % {
+        "evicted": number(evicted),
+        "lost": number(lost),
+    }
+    if not evicted and not lost:
+        summary = _("No key was evicted and no live session was lost.")
+    eventful = [interval for interval in seen if interval.evicted or interval.lost]
+    return Chart(
+        name="losses",
+        title=title,
+        unit="",
+        summary=summary,
+        note=_("Per %(step)s. An evicted key costs a session only if that was still alive")
+        % {"step": timeline.range.step_label},
+        series=[
+            Series(_("Evicted keys"), "bar", lambda interval: interval.evicted),
+            Series(_("Lost sessions"), "bar", lambda interval: interval.lost),
+        ],
+        intervals=seen,
+        headings=[_("Evicted keys"), _("Lost sessions")],
+        rows=_rows(timeline, eventful, lambda interval: [number(interval.evicted), number(interval.lost)]),
+    )
+
+
+def _sessions(timeline: Timeline, no_samples: str) -> Chart:
+    title = _("Live sessions")
+    seen = [interval for interval in timeline.intervals if interval.sessions is not None]
+    if not seen:
+        return Chart(name="sessions", title=title, unit="", summary="", empty=no_samples)
+    counts = [round(interval.sessions or 0) for interval in seen]
+    return Chart(
+        name="sessions",
+        title=title,
+        unit="",
+        summary=_("Latest: %(latest)s. Between %(least)s and %(most)s.")
+        % {"latest": number(counts[-1]), "least": number(min(counts)), "most": number(max(counts))},
+        note=_("The mean of each %(step)s") % {"step": timeline.range.step_label},
+        series=[Series(_("Live sessions"), "area", lambda interval: interval.sessions)],
+        intervals=seen,
+        headings=[_("Live sessions")],
+        rows=_rows(timeline, seen, lambda interval: [_whole(interval.sessions)]),
+    )
+
+
+def _cleanups(timeline: Timeline, no_cleanups: str) -> Chart:
+    title = _("Clean-ups and their backlog")
+    seen = [interval for interval in timeline.intervals if interval.cleanups]
+    if not seen:
+        return Chart(name="cleanups", title=title, unit="", summary="", empty=no_cleanups)
+    left = max((interval.left for interval in seen if interval.left is not None), default=None)
+    summary = _("%(runs)s clean-ups removed %(removed)s expired sessions.") % {
+        "runs": number(sum(interval.cleanups for interval in seen)),
+        "removed": number(sum(interval.removed or 0 for interval in seen)),
+    }
+    if left:
+        summary += " " + _("At most %(left)s were left for the next.") % {"left": number(left)}
+    elif left == 0:
+        summary += " " + _("Each finished its work.")
+    return Chart(
+        name="cleanups",
+        title=title,
+        unit="",
+        summary=summary,
+        note=_("Sessions per %(step)s") % {"step": timeline.range.step_label},
+        series=[
+            Series(_("Removed"), "bar", lambda interval: interval.removed),
+            Series(_("Left for the next (most)"), "line", lambda interval: interval.left),
+        ],
+        intervals=seen,
+        headings=[_("Clean-ups"), _("Removed"), _("Left for the next (most)")],
+        rows=_rows(
+            timeline,
+            seen,
+            lambda interval: [number(interval.cleanups), number(interval.removed), number(interval.left)],
+        ),
+    )
+
+
+def percent(share: float | None) -> str:
+    """Return a share of 1 as a percentage."""
+    return EMPTY if share is None else f"{number_format(share * 100, 1)} %"
+
+
+def _rows(
+    timeline: Timeline, intervals: Sequence[Interval], cells: Callable[[Interval], list[str]]
+) -> list[list[str]]:
+    """Return a row of text for each interval, the latest first."""
+    return [[timeline.range.name_of(interval.at), *cells(interval)] for interval in reversed(intervals)]
+
+
+def _scaled(value: int | None, size: int) -> float | None:
+    return None if value is None else value / size
+
+
+def _whole(value: float | None) -> str:
+    return number(None if value is None else round(value))
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 2)
+
+
+def _milliseconds(seconds: float) -> int:
+    return round(seconds * 1000)

@@ -1,0 +1,153 @@
+"""The schedules of the maintenance tasks as django-celery-beat keeps them: what beat will do, and when."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.apps import apps
+from django.core.exceptions import ImproperlyConfigured
+from django.db.models import Max
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from djust.models import MaintenanceRun
+from djust.schedule import BEAT_APP
+from djust.tasks.queue import TASKS
+
+#: What the name of a task of this package starts with.
+PREFIX = "djust.tasks."
+
+_TASKS_BY_NAME = {str(task.name): name for name, task in TASKS.items()}
+
+
+class UnusableArguments(ValueError):
+    """The arguments of a schedule are not the JSON that beat could send."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """A row of the page: a schedule, or a task that has none."""
+
+    name: str
+    task: MaintenanceRun.Task | None
+    #: ``None``: the task has no schedule.
+    pk: int | None = None
+    description: str = ""
+    every: str = ""
+    enabled: bool = False
+    #: When beat will send it; ``None``: never, or not known, and ``why`` says which.
+    next_at: datetime | None = None
+    why: str = ""
+    last_run: MaintenanceRun | None = None
+
+
+def beat_installed() -> bool:
+    """Return whether the project uses django-celery-beat."""
+    return apps.is_installed(BEAT_APP)
+
+
+def find_row(pk: int) -> Any:
+    """Return the ``PeriodicTask`` of a task of this package, or ``None``."""
+    if not beat_installed():
+        return None
+    return apps.get_model(BEAT_APP, "PeriodicTask").objects.filter(pk=pk, task__startswith=PREFIX).first()
+
+
+def arguments_of(row: Any) -> tuple[list[Any], dict[str, Any]]:
+    """Return the positional and the named arguments that beat sends for a ``PeriodicTask``.
+
+    Raises:
+        UnusableArguments: Beat could not send them.
+    """
+    try:
+        args, kwargs = json.loads(row.args or "[]"), json.loads(row.kwargs or "{}")
+    except ValueError:
+        args = kwargs = None
+    if not isinstance(args, list) or not isinstance(kwargs, dict):
+        raise UnusableArguments(_("The arguments of %(name)s are not JSON that beat can send.") % {"name": row.name})
+    return args, kwargs
+
+
+def task_of(row: Any) -> MaintenanceRun.Task | None:
+    """Return which of our tasks a ``PeriodicTask`` sends; ``None``: one of another release."""
+    return _TASKS_BY_NAME.get(row.task)
+
+
+def list_schedules(now: datetime) -> list[Schedule]:
+    """Return the schedules of our tasks by name, and after them the tasks that have none."""
+    last_runs = _last_runs()
+    rows = []
+    if beat_installed():
+        kinds = ("interval", "crontab", "solar", "clocked")
+        found = apps.get_model(BEAT_APP, "PeriodicTask").objects.filter(task__startswith=PREFIX)
+        for row in found.select_related(*kinds).order_by("-enabled", "name"):
+            task = task_of(row)
+            next_at, why = next_run(row, now)
+            rows.append(
+                Schedule(
+                    pk=row.pk,
+                    name=row.name,
+                    task=task,
+                    description=row.description,
+                    every=str(row.scheduler or ""),
+                    enabled=row.enabled,
+                    next_at=next_at,
+                    why=why,
+                    last_run=last_runs.get(task or ""),
+                )
+            )
+    scheduled = {row.task for row in rows}
+    rows += [
+        Schedule(name=str(task.label), task=task, why=_("no schedule"), last_run=last_runs.get(task))
+        for task in TASKS
+        if task not in scheduled
+    ]
+    return rows
+
+
+def next_run(row: Any, now: datetime) -> tuple[datetime | None, str]:
+    """Return when beat will send a ``PeriodicTask``, or why it will not.
+
+    Beat counts from when it sent it last, or else from the last change of the row. A moment that has passed means
+    that beat is late, or does not run.
+    """
+    if not row.enabled:
+        return None, _("off")
+    if row.expires is not None and row.expires <= now:
+        return None, _("expired")
+    if row.one_off and row.total_run_count:
+        return None, _("done")
+    if row.start_time is not None and row.start_time > now:
+        return row.start_time, ""
+    if row.scheduler is None:
+        return None, _("no schedule")
+    try:
+        return _next_by_schedule(row, now), ""
+    except (ImproperlyConfigured, OverflowError, RuntimeError, TypeError, ValueError):
+        return None, _("not known")
+
+
+def _next_by_schedule(row: Any, now: datetime) -> datetime:
+    if row.clocked is not None:
+        moment: datetime = row.clocked.clocked_time
+        return moment
+    if row.last_run_at is None and row.start_time is not None:
+        return now  # Due since its start, which has passed.
+    since: datetime = row.last_run_at or row.date_changed
+    if row.interval is not None:
+        every: timedelta = row.interval.schedule.run_every
+        return since + every
+    if timezone.is_naive(since):
+        since = timezone.make_aware(since)
+    if row.crontab is not None:
+        since = since.astimezone(row.crontab.timezone)
+    remaining: timedelta = row.schedule.remaining_estimate(since)
+    return now + remaining
+
+
+def _last_runs() -> dict[str, MaintenanceRun]:
+    last = MaintenanceRun.objects.order_by().values("task").annotate(last=Max("pk")).values("last")
+    return {run.task: run for run in MaintenanceRun.objects.filter(pk__in=list(last.values_list("last", flat=True)))}

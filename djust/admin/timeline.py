@@ -1,0 +1,129 @@
+"""What the database knows about a stretch of time, in a few hundred intervals however long it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db.models import BigIntegerField, Count, F, FloatField, Max, QuerySet, Sum, Value
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Cast, NullIf
+
+from djust.admin.ranges import Range
+from djust.models import MaintenanceRun, MemorySample, SessionLoss
+
+
+@dataclass(slots=True)
+class Interval:
+    """One interval. ``None``: nobody looked, or the server does not say."""
+
+    at: datetime
+    #: The fullest moment of the fullest server.
+    node: str = ""
+    used_bytes: int | None = None
+    limit_bytes: int | None = None
+    usage: float | None = None
+    #: All servers together.
+    evicted: int | None = None
+    lost: int | None = None
+    #: Mean over the interval.
+    sessions: float | None = None
+    #: Clean-ups, what they removed, and the most that one left.
+    cleanups: int = 0
+    removed: int | None = None
+    left: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """The intervals in which something was written down, oldest first."""
+
+    range: Range
+    now: datetime
+    intervals: list[Interval]
+    nodes: frozenset[str] = field(default_factory=frozenset)
+
+
+def read_timeline(span: Range, now: datetime) -> Timeline:
+    """Read the intervals of a stretch of time that ends now, in four queries."""
+    intervals: dict[datetime, Interval] = {}
+
+    def at(row: dict[str, Any]) -> Interval:
+        begins = span.interval(row["cut"])
+        return intervals.setdefault(begins, Interval(begins))
+
+    nodes = set()
+    for row in _memory(span, now):
+        nodes.add(row["node"])
+        interval = at(row)
+        _keep_fullest(interval, row)
+        interval.evicted = _add(interval.evicted, row["evicted_keys"])
+        interval.lost = interval.lost or 0  # Someone was there to notice.
+    for begins, sessions in _mean_sessions(span, now):
+        intervals[begins].sessions = sessions
+    for row in _cut(SessionLoss.objects.all(), "found_at", span, now).annotate(total=Sum("sessions")):
+        interval = at(row)
+        interval.lost = _add(interval.lost, row["total"])
+    for row in _cleanups(span, now):
+        interval = at(row)
+        interval.cleanups += row["runs"]
+        interval.removed = _add(interval.removed, row["total"])
+        if row["left"] is not None:
+            interval.left = max(interval.left or 0, row["left"])
+    return Timeline(span, now, [intervals[begins] for begins in sorted(intervals)], frozenset(nodes))
+
+
+def _cut(rows: QuerySet[Any], moment: str, span: Range, now: datetime, *also: str) -> Any:
+    """Group rows by what the database cuts their moment to, to be added up by ``annotate``."""
+    cut = span.truncate(moment, tzinfo=UTC)
+    inside = rows.filter(**{f"{moment}__gte": span.start(now), f"{moment}__lte": now})
+    return inside.order_by().annotate(cut=cut).values("cut", *also)
+
+
+def _memory(span: Range, now: datetime) -> Iterable[dict[str, Any]]:
+    usage = Cast("used_bytes", FloatField()) / NullIf(F("limit_bytes"), Value(0))
+    rows: Iterable[dict[str, Any]] = _cut(MemorySample.objects.all(), "sampled_at", span, now, "node").annotate(
+        used=Max("used_bytes"), limit=Max("limit_bytes"), share=Max(usage), evicted_keys=Sum("evicted")
+    )
+    return rows
+
+
+def _mean_sessions(span: Range, now: datetime) -> Iterator[tuple[datetime, float]]:
+    """Yield the mean of what all servers held at one moment. A server may have come or gone in between."""
+    sums: dict[datetime, list[int]] = {}
+    counted = MemorySample.objects.filter(sessions__isnull=False)
+    rows = _cut(counted, "sampled_at", span, now).annotate(
+        total=Sum("sessions"), moments=Count("sampled_at", distinct=True)
+    )
+    for row in rows:
+        so_far = sums.setdefault(span.interval(row["cut"]), [0, 0])
+        so_far[0] += row["total"]
+        so_far[1] += row["moments"]
+    for begins, (total, moments) in sums.items():
+        yield begins, total / moments
+
+
+def _cleanups(span: Range, now: datetime) -> Iterable[dict[str, Any]]:
+    left = Cast(KeyTextTransform("remaining", "figures"), BigIntegerField())
+    runs = MaintenanceRun.objects.filter(task=MaintenanceRun.Task.CLEANUP).exclude(
+        outcome__in=(MaintenanceRun.Outcome.SKIPPED, MaintenanceRun.Outcome.NOT_APPLICABLE)
+    )
+    rows: Iterable[dict[str, Any]] = _cut(runs, "started_at", span, now).annotate(
+        runs=Count("pk"), total=Sum("removed"), left=Max(left)
+    )
+    return rows
+
+
+def _keep_fullest(interval: Interval, row: dict[str, Any]) -> None:
+    def fullness(usage: float | None, used: int | None) -> tuple[float, int]:
+        return (-1 if usage is None else usage, -1 if used is None else used)
+
+    if fullness(row["share"], row["used"]) > fullness(interval.usage, interval.used_bytes):
+        interval.node, interval.usage = row["node"], row["share"]
+        interval.used_bytes, interval.limit_bytes = row["used"], row["limit"]
+
+
+def _add(first: int | None, second: int | None) -> int | None:
+    return second if first is None else first + (second or 0)
