@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from django.db import DatabaseError, InterfaceError, OperationalError, connections, router, transaction
+from django.db.models import Q
 from django.utils import timezone
 
+from djust import totals
 from djust.conf import get_config
+from djust.database import DATABASE_ERRORS, unavailable, write
 from djust.exceptions import DjustError
-from djust.log import logger
 from djust.models import MaintenanceRun
 
 #: Hard time limit of the tasks, in seconds. A run that says "running" for longer was killed.
@@ -27,7 +28,6 @@ _TASK = MaintenanceRun.Task
 _OUTCOME = MaintenanceRun.Outcome
 _DID_NOT_RUN = (_OUTCOME.SKIPPED, _OUTCOME.NOT_APPLICABLE)
 _TOLD_TO_END = "The process was told to end before the run did: by a time limit, by whoever stopped it, or by Ctrl-C."
-_DATABASE_ERRORS = (DatabaseError, InterfaceError)
 
 
 @dataclass(slots=True)
@@ -94,13 +94,13 @@ def last_run(task: str) -> MaintenanceRun | None:
     """Return the last run of a task that has figures, or ``None``, also when the database is away."""
     try:
         return MaintenanceRun.objects.filter(task=task, outcome__in=(_OUTCOME.DONE, _OUTCOME.PARTIAL)).first()
-    except _DATABASE_ERRORS as error:
-        _unavailable(error)
+    except DATABASE_ERRORS as error:
+        unavailable(error)
         return None
 
 
 def _begin(row: MaintenanceRun) -> MaintenanceRun | None:
-    return row if _write(lambda: row.save(force_insert=True)) else None
+    return row if write(MaintenanceRun, lambda: row.save(force_insert=True)) else None
 
 
 def _end(row: MaintenanceRun | None, run: Run, duration_ms: float) -> None:
@@ -109,51 +109,31 @@ def _end(row: MaintenanceRun | None, run: Run, duration_ms: float) -> None:
     row.outcome, row.reason, row.error = run.outcome, run.reason, run.error
     row.removed, row.figures, row.duration_ms = run.removed, run.figures, round(duration_ms, 3)
     # Each by itself: that of two runs that prune at once one is refused must not cost its row.
-    if _write(row.save) and _write(lambda: _mark_killed(row)):
-        _write(_prune)
+    if write(MaintenanceRun, row.save) and write(MaintenanceRun, lambda: _mark_killed(row)):
+        write(MaintenanceRun, _prune)
+        _count(row)
 
 
-def _write(action: Callable[[], None]) -> bool:
-    """Write to the history and return whether that worked.
-
-    A run may take long enough for the database to restart meanwhile, so what fails on a connection that was open
-    before is tried again on a new one. The transaction keeps a caller's own one usable when both attempts fail.
-    """
-    using = router.db_for_write(MaintenanceRun)
-    connection = connections[using]
-    was_open = connection.connection is not None and not connection.in_atomic_block
-    try:
-        try:
-            with transaction.atomic(using=using):
-                action()
-        except (OperationalError, InterfaceError):
-            if not was_open:
-                raise
-            connection.close_if_unusable_or_obsolete()
-            with transaction.atomic(using=using):
-                action()
-    except _DATABASE_ERRORS as error:
-        _unavailable(error)
-        return False
-    return True
+def _count(row: MaintenanceRun) -> None:
+    totals.add(f"{totals.MAINTENANCE_RUNS}:{row.task}:{row.outcome}")
+    if row.task == _TASK.CLEANUP:
+        totals.add(totals.SESSIONS_REMOVED, row.removed)
 
 
 def _mark_killed(row: MaintenanceRun) -> None:
     """Close the rows of runs that can no longer be running."""
-    running = MaintenanceRun.objects.filter(outcome=_OUTCOME.RUNNING)
-    killed = {"outcome": _OUTCOME.KILLED, "reason": "The process ended before the run did."}
+    over = Q(started_at__lt=row.started_at - timedelta(seconds=LONG_TIME_LIMIT_SECONDS))
     if row.task == _TASK.CLEANUP and row.figures.get("smallest_slice") is not None:
         # This run swept, for which it needs the lease, so whoever had that before is gone.
         before = row.started_at - timedelta(seconds=get_config().cleanup_lease_seconds)
-        running.filter(task=_TASK.CLEANUP, started_at__lt=before).update(**killed)
-    limit = timedelta(seconds=LONG_TIME_LIMIT_SECONDS)
-    running.filter(started_at__lt=row.started_at - limit).update(**killed)
+        over |= Q(task=_TASK.CLEANUP, started_at__lt=before)
+    running = MaintenanceRun.objects.filter(outcome=_OUTCOME.RUNNING)
+    for pk, task in running.filter(over).values_list("pk", "task"):
+        # Of two runs that find it, one closes and counts it.
+        if running.filter(pk=pk).update(outcome=_OUTCOME.KILLED, reason="The process ended before the run did."):
+            totals.add(f"{totals.MAINTENANCE_RUNS}:{task}:{_OUTCOME.KILLED}")
 
 
 def _prune() -> None:
     cutoff = timezone.now() - timedelta(days=get_config().run_history_days)
     MaintenanceRun.objects.filter(started_at__lt=cutoff).delete()
-
-
-def _unavailable(error: Exception) -> None:
-    logger.error("history_unavailable", error=type(error).__name__)
