@@ -10,6 +10,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from celery import current_app
+from celery.exceptions import QueueNotFound
 from django.apps import AppConfig, apps
 from django.db import connections, models, router, transaction
 
@@ -72,6 +74,22 @@ SEEDS = (
         description="Runs Django's own clearsessions, so that no cron line is needed for it.",
     ),
 )
+
+
+def queue_of(task: str) -> str | None:
+    """Return the queue that messages of a task go to.
+
+    Args:
+        task: The name of the task, as messages carry it.
+
+    Returns:
+        ``None`` where an exchange decides, or where no such queue is declared.
+    """
+    try:
+        queue = current_app.amqp.router.route({}, task).get("queue")
+    except QueueNotFound:
+        return None
+    return None if queue is None else str(getattr(queue, "name", queue))
 
 
 def seed_after_migrate(*, app_config: AppConfig, using: str, **_: Any) -> None:

@@ -40,6 +40,14 @@ def seconds(name: str, default: float | None) -> float | None:
     return int(number) if number.is_integer() else number
 
 
+def port(name: str, default: int) -> int:
+    """Return the variable as the number of a port."""
+    value = text(name, str(default))
+    if not value.isdecimal() or not 0 < int(value) < 65_536:
+        raise ImproperlyConfigured(f"{name} must be a number from 1 to 65535.")
+    return int(value)
+
+
 def listing(name: str, default: str = "") -> list[str]:
     """Return the variable as a list of what stands between its commas."""
     return [part.strip() for part in text(name, default).split(",") if part.strip()]

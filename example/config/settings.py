@@ -32,6 +32,8 @@ DJUST_CONFIG = {
     "SESSION_TTL": environment.seconds("SESSION_TTL", 7200),
     "SESSION_MAX_AGE": environment.seconds("SESSION_MAX_AGE", None),
     "KEY_PREFIX": environment.text("KEY_PREFIX", "djust:"),
+    "ALERT_URLS": environment.listing("ALERT_URLS"),
+    "METRICS_TOKEN": environment.text("METRICS_TOKEN", "") or None,
 }
 
 # Celery. The broker is a server of its own: eviction is a policy of a whole server, and an evicted queue is lost work.
@@ -105,8 +107,18 @@ SERVE_STATIC = environment.boolean("SERVE_STATIC", default=True)
 
 if environment.boolean("BEHIND_HTTPS", default=False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_SSL_REDIRECT = True
+    # Balancers and scrapers ask from inside, without HTTPS.
+    SECURE_REDIRECT_EXEMPT = [r"^djust/(health|metrics)/"]
     SESSION_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True
+
+# Who is told of alerts and errors by mail, and through which server
+
+ADMINS = [(address, address) for address in environment.listing("ADMINS")]
+EMAIL_HOST = environment.text("EMAIL_HOST", "localhost")
+EMAIL_PORT = environment.port("EMAIL_PORT", 25)
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = environment.text("EMAIL_FROM", "djust@localhost")
 
 # Error pages and mails do not show the URLs of the servers, which hold passwords.
 

@@ -28,6 +28,12 @@ _VARIABLES = [
     "SESSION_TTL",
     "SESSION_MAX_AGE",
     "CELERY_BROKER_URL",
+    "ADMINS",
+    "EMAIL_HOST",
+    "EMAIL_PORT",
+    "EMAIL_FROM",
+    "ALERT_URLS",
+    "METRICS_TOKEN",
     "LOG_LEVEL",
     "LOG_FORMAT",
     "ACCESS_LOG",
@@ -77,6 +83,12 @@ CASES = [
     ("SESSION_TTL", "90", "DJUST_CONFIG.SESSION_TTL", 7200, 90),
     ("SESSION_MAX_AGE", "86400", "DJUST_CONFIG.SESSION_MAX_AGE", None, 86400),
     ("CELERY_BROKER_URL", "redis://b:1/2", "CELERY_BROKER_URL", "redis://localhost:6380/0", "redis://b:1/2"),
+    ("ADMINS", "a@a.example, b@b.example", "ADMINS", [], [["a@a.example"] * 2, ["b@b.example"] * 2]),
+    ("EMAIL_HOST", "mail.example", "EMAIL_HOST", "localhost", "mail.example"),
+    ("EMAIL_PORT", "2525", "EMAIL_PORT", 25, 2525),
+    ("EMAIL_FROM", "shop@a.example", "SERVER_EMAIL", "djust@localhost", "shop@a.example"),
+    ("ALERT_URLS", "json://a.example", "DJUST_CONFIG.ALERT_URLS", [], ["json://a.example"]),
+    ("METRICS_TOKEN", "secret", "DJUST_CONFIG.METRICS_TOKEN", None, "secret"),
     ("LOG_LEVEL", "warning", "LOGGING.root.level", "INFO", "WARNING"),
     ("LOG_FORMAT", "console", "LOGGING.formatters.djust.json", True, False),
     ("SERVE_STATIC", "off", "SERVE_STATIC", True, False),
@@ -124,7 +136,13 @@ def test_a_postgresql_url_is_taken_apart():
 
 @pytest.mark.parametrize(
     ("variable", "value"),
-    [("SECRET_KEY", ""), ("DEBUG", "perhaps"), ("SESSION_TTL", "two hours"), ("DATABASE_URL", "oracle://x/y")],
+    [
+        ("SECRET_KEY", ""),
+        ("DEBUG", "perhaps"),
+        ("SESSION_TTL", "two hours"),
+        ("EMAIL_PORT", "smtp"),
+        ("DATABASE_URL", "oracle://x/y"),
+    ],
 )
 def test_a_value_that_cannot_be_used_is_an_error_that_names_the_variable(variable, value):
     done = run({variable: value})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from ipaddress import ip_address
 from urllib.parse import parse_qs, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
@@ -23,6 +24,9 @@ class Address:
     #: ``host:port`` or the path of a socket, for messages.
     endpoint: str
     cluster: bool
+    #: ``None``: a socket.
+    host: str | None = None
+    port: int | None = None
 
     def __repr__(self) -> str:
         return f"Address({self.endpoint!r}, cluster={self.cluster})"
@@ -58,7 +62,16 @@ def parse_address(url: str) -> Address:
         raise ImproperlyConfigured("The path of REDIS_URL must be the number of a database, as in /0.")
     if scheme in _CLUSTER and database not in ("", "0"):
         raise ImproperlyConfigured("Redis Cluster has database 0 only: drop the number from REDIS_URL.")
-    return Address(parts.geturl(), f"{host or 'localhost'}:{port or 6379}", cluster=scheme in _CLUSTER)
+    host, port = host or "localhost", port or 6379
+    return Address(parts.geturl(), f"{host}:{port}", cluster=scheme in _CLUSTER, host=host, port=port)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine itself, as far as its name says so."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
 
 
 def _check_options(url: str, query: str) -> None:

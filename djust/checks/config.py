@@ -1,4 +1,4 @@
-"""System checks."""
+"""Whether ``DJUST_CONFIG`` can be used at all."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Any
 from django.core.checks import CheckMessage, Error, register
 from django.core.exceptions import ImproperlyConfigured
 
-from djust.conf import SETTING, get_config
+from djust.conf import SETTING, Config, get_config
 from djust.exceptions import DjustError
+from djust.state_backend.base import StateBackend
 from djust.state_backend.registry import backend_class
 
 
@@ -24,3 +25,11 @@ def check_config(**_: Any) -> list[CheckMessage]:
         # What only the backend can judge, such as a time to live that is out of its range.
         return [Error(f"{SETTING} cannot be used: {error}", id="djust.E001")]
     return []
+
+
+def usable_config() -> tuple[Config, type[StateBackend]] | None:
+    """Return the settings and the class of the backend, or ``None`` where ``djust.E001`` says what is wrong."""
+    if check_config():
+        return None
+    config = get_config()
+    return config, backend_class(config)
