@@ -16,6 +16,7 @@ from djust.state_backend.announce import announce
 from djust.state_backend.arguments import check_seconds
 from djust.state_backend.base import StateBackend, Sweep
 from djust.state_backend.registry import get_backend
+from djust.tally import LossTally
 
 #: The lease is short, so that a killed process does not hold it for long, and renewed while work goes on.
 LEASE_NAME = "cleanup"
@@ -86,6 +87,7 @@ def clean_up(
     trigger: str = "call",
     budget_seconds: float | None = None,
     on_progress: Callable[[CleanupProgress], None] | None = None,
+    tally: LossTally | None = None,
 ) -> CleanupReport:
     """Remove and report every session that is due, the longest overdue first, in bounded slices.
 
@@ -95,6 +97,7 @@ def clean_up(
         trigger: Who asked: ``"beat"``, ``"admin"``, ``"command"`` or ``"call"``; for the log.
         budget_seconds: How long to work at most; ``CLEANUP_BUDGET_SECONDS`` by default.
         on_progress: Called after each slice. Asking for it costs one count of what is due.
+        tally: Counts the sessions that turn out to have been lost before their time.
 
     Raises:
         BackendUnavailable: The store went away. What was removed stays removed; the next run goes on.
@@ -117,7 +120,8 @@ def clean_up(
         return CleanupReport(outcome="skipped", reason=reason, backend=backend.name)
     try:
         logger.info("cleanup_started", backend=backend.name, trigger=trigger, ttl=ttl)
-        run = _Run(backend, backend.open_sweep(ttl=ttl, token=token), token, time.monotonic() + budget, ttl)
+        sweep = backend.open_sweep(ttl=ttl, token=token)
+        run = _Run(backend, sweep, token, time.monotonic() + budget, ttl, tally or LossTally(backend))
         if on_progress is not None:
             total = backend.count_due(ttl)
             run.on_progress = lambda removed: on_progress(CleanupProgress(removed, max(total, removed)))
@@ -155,6 +159,7 @@ class _Run:
     token: str
     deadline: float
     ttl: float | None
+    tally: LossTally
     on_progress: Callable[[int], None] = lambda removed: None
     slice_size: int = field(default_factory=lambda: get_config().cleanup_slice_size)
     lease_seconds: float = field(default_factory=lambda: get_config().cleanup_lease_seconds)
@@ -216,6 +221,8 @@ class _Run:
         while self.may_go_on() and (gone := self.sweep.claim(CLAIM_SIZE)):
             for session in gone:
                 self.errors += announce(type(self.backend), (session,))
+                if not session.expired:
+                    self.tally.add(session)
                 # A receiver may take its time.
                 self.keep_lease()
             expired = sum(session.expired for session in gone)

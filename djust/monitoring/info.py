@@ -1,116 +1,115 @@
-"""What the state server says about its memory. A figure that it does not give is null, with the reason beside it."""
+"""Reads what a server says about itself. A figure that it does not give is ``None``, with the reason beside it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol, runtime_checkable
+from dataclasses import dataclass, field
+from typing import Any
 
-from djust.exceptions import BackendDenied
-from djust.log import logger
-from djust.state_backend.base import StateBackend
-from djust.state_backend.registry import get_backend
+from djust.models import MemorySample
+from djust.state_backend.monitor import ServerInfo
 
-NOT_APPLICABLE = "This backend keeps its sessions outside of Redis."
+NOT_GIVEN = "The server does not give this figure."
+REPLICA = "This server is a replica, which evicts nothing by itself."
+NO_LIMIT = "The server has no maxmemory, and does not say how much memory its machine has."
+SMALL = "The server uses too little memory for this figure to mean anything."
 
-#: Our name, the section and field of INFO, and how to read it.
-_FIGURES: tuple[tuple[str, str, str, Callable[[Any], Any]], ...] = (
-    ("used_bytes", "memory", "used_memory", int),
-    ("limit_bytes", "memory", "maxmemory", int),
-    ("policy", "memory", "maxmemory_policy", str),
-    ("rss_bytes", "memory", "used_memory_rss", int),
-    ("evicted_keys", "stats", "evicted_keys", int),
-    ("expired_keys", "stats", "expired_keys", int),
-    ("clients", "clients", "connected_clients", int),
-    ("run_id", "server", "run_id", str),
+#: Used memory below which fragmentation says nothing: an empty server's is above 7.
+FRAGMENTATION_FROM_BYTES = 5 * 1024 * 1024
+
+#: Our name, the field of INFO, and how to read it.
+_FIGURES: tuple[tuple[str, str, Callable[[Any], Any]], ...] = (
+    ("used_bytes", "used_memory", int),
+    ("rss_bytes", "used_memory_rss", int),
+    ("policy", "maxmemory_policy", str),
+    ("clients", "connected_clients", int),
 )
 
-
-@runtime_checkable
-class _HasServerInfo(Protocol):
-    def server_info(self, section: str) -> list[dict[str, Any]]: ...
-
-
-def sample_memory(backend: StateBackend | None = None, *, trigger: str = "call") -> dict[str, Any]:
-    """Ask each primary for its memory figures, log them, and return them as JSON-like values.
-
-    Raises:
-        BackendUnavailable: The store cannot be reached.
-    """
-    backend = backend or get_backend()
-    if not isinstance(backend, _HasServerInfo):
-        return {"outcome": "not_applicable", "reason": NOT_APPLICABLE, "backend": backend.name}
-    servers = _servers(backend)
-    for server in servers:
-        logger.info("redis_memory_sampled", backend=backend.name, trigger=trigger, **server)
-    return {"outcome": "done", "backend": backend.name, "servers": servers}
+#: Counters of the server that samples are compared by: our name, and the field of INFO.
+COUNTERS = {
+    "evicted": "evicted_keys",
+    "expired": "expired_keys",
+    "hits": "keyspace_hits",
+    "misses": "keyspace_misses",
+}
 
 
-def check_evictions(
-    previous: Mapping[str, Any] | None, backend: StateBackend | None = None, *, trigger: str = "call"
-) -> dict[str, Any]:
-    """Count the keys that each primary evicted since the previous check, and warn if there were any.
+@dataclass(slots=True)
+class Figures:
+    """What one server said."""
+
+    node: str
+    run_id: str = ""
+    #: By the names of ``MemorySample``.
+    values: dict[str, Any] = field(default_factory=dict)
+    #: By our names.
+    counters: dict[str, int] = field(default_factory=dict)
+    #: Name of a figure: why it is ``None``.
+    unavailable: dict[str, str] = field(default_factory=dict)
+
+
+def read_info(info: ServerInfo, *, memory_limit_bytes: int | None = None) -> Figures:
+    """Read the figures of one server.
 
     Args:
-        previous: What this function returned last time, or ``None``.
-        backend: Where; the configured one by default.
-        trigger: Who asked, for the log.
-
-    Raises:
-        BackendUnavailable: The store cannot be reached.
+        info: What it answered.
+        memory_limit_bytes: What it may use, for a server that does not say so itself.
     """
-    backend = backend or get_backend()
-    if not isinstance(backend, _HasServerInfo):
-        return {"outcome": "not_applicable", "reason": NOT_APPLICABLE, "backend": backend.name}
-    before = {server.get("node"): server for server in (previous or {}).get("servers", ())}
-    servers = []
-    for server in _servers(backend):
-        since = _since(before.get(server["node"]), server)
-        servers.append({**server, "evicted_since": since})
-        if since:
-            logger.warning("keys_evicted", backend=backend.name, trigger=trigger, node=server["node"], evicted=since)
-    return {"outcome": "done", "backend": backend.name, "servers": servers}
+    figures = Figures(info.node, str(info.fields.get("run_id", "")))
+    reason = info.refused or NOT_GIVEN
+    for name, source, read in _FIGURES:
+        figures.values[name] = _read(info.fields, source, read)
+        if figures.values[name] is None:
+            figures.unavailable[name] = reason
+    for name, source in COUNTERS.items():
+        count = _read(info.fields, source, int)
+        if count is None:
+            figures.unavailable[name] = reason
+        else:
+            figures.counters[name] = count
+    _add_limit(figures, info, memory_limit_bytes)
+    _add_fragmentation(figures)
+    return figures
 
 
-def _since(before: Mapping[str, Any] | None, now: Mapping[str, Any]) -> int | None:
-    """Return how far the counter moved; ``None`` if it cannot be told, as after a restart or a reset."""
-    count = now["evicted_keys"]
-    if before is None or count is None or before.get("evicted_keys") is None:
+def _read(fields: Mapping[str, Any], name: str, read: Callable[[Any], Any]) -> Any:
+    value = fields.get(name)
+    if value is None:
         return None
-    if before.get("run_id") != now["run_id"] or count < before["evicted_keys"]:
+    try:
+        figure = read(value)
+    except ValueError:
         return None
-    return int(count - before["evicted_keys"])
+    # Some servers say -1 of what they do not count.
+    return None if isinstance(figure, int) and figure < 0 else figure
 
 
-def _servers(backend: _HasServerInfo) -> list[dict[str, Any]]:
-    sections: dict[str, dict[str, dict[str, Any]]] = {}
-    refused = {}
-    nodes: list[str] = []
-    for section in dict.fromkeys(section for _, section, _, _ in _FIGURES):
-        try:
-            answers = backend.server_info(section)
-        except BackendDenied as error:
-            refused[section] = str(error)
-            continue
-        nodes = [answer["node"] for answer in answers]
-        sections[section] = {answer["node"]: answer for answer in answers}
-    return [_server(node, sections, refused) for node in nodes or ["unknown"]]
+def _add_limit(figures: Figures, info: ServerInfo, memory_limit_bytes: int | None) -> None:
+    source = MemorySample.LimitSource
+    limit = _read(info.fields, "maxmemory", int)
+    system = _read(info.fields, "total_system_memory", int)
+    figures.values["limit_bytes"] = None
+    if info.fields.get("role") == "slave":
+        figures.values["policy"] = None
+        figures.unavailable["limit_bytes"] = figures.unavailable["policy"] = REPLICA
+    elif limit:
+        figures.values.update(limit_bytes=limit, limit_source=source.MAXMEMORY)
+    elif memory_limit_bytes is not None:
+        figures.values.update(limit_bytes=memory_limit_bytes, limit_source=source.SETTING)
+    elif system:
+        figures.values.update(limit_bytes=system, limit_source=source.SYSTEM)
+    else:
+        figures.unavailable["limit_bytes"] = info.refused or NO_LIMIT
 
 
-def _server(node: str, sections: Mapping[str, Mapping[str, Any]], refused: Mapping[str, str]) -> dict[str, Any]:
-    server: dict[str, Any] = {"node": node}
-    unavailable = {}
-    for name, section, field, read in _FIGURES:
-        value = sections.get(section, {}).get(node, {}).get(field)
-        figure = None if value is None else read(value)
-        if isinstance(figure, int) and figure < 0:
-            figure = None  # Some servers say so of what they do not count.
-        server[name] = figure
-        if figure is None:
-            unavailable[name] = refused.get(section, "The server does not give this figure.")
-    used, limit = server["used_bytes"], server["limit_bytes"]
-    server["usage"] = round(used / limit, 4) if used is not None and limit else None
-    if limit == 0:
-        unavailable["usage"] = "The server has no maxmemory."
-    if unavailable:
-        server["unavailable"] = unavailable
-    return server
+def _add_fragmentation(figures: Figures) -> None:
+    used, resident = figures.values["used_bytes"], figures.values["rss_bytes"]
+    figures.values["fragmentation"] = None
+    if used is None or resident is None:
+        figures.unavailable["fragmentation"] = (
+            figures.unavailable.get("used_bytes") or figures.unavailable["rss_bytes"]
+        )
+    elif used < FRAGMENTATION_FROM_BYTES:
+        figures.unavailable["fragmentation"] = SMALL
+    else:
+        figures.values["fragmentation"] = round(resident / used, 3)

@@ -49,6 +49,8 @@ class ShardLook:
     node: str
     #: The mark that the look before had left, ``None``: it is gone, or there was none.
     mark: str | None
+    #: The mark that is there now: name, space, and the server's time in milliseconds. ``None``: there is no room.
+    left: str | None
     sessions: int
     overdue: int
     #: An entry is older than the look before, so the index was not lost since.

@@ -9,7 +9,9 @@ from celery import Task, shared_task
 from djust.conf import get_config
 from djust.maintenance import SOFT_TIME_LIMIT_SECONDS, record_run
 from djust.models import MaintenanceRun
+from djust.monitoring.losses import recorded_losses
 from djust.sessions import clean_up
+from djust.state_backend import get_backend
 from djust.tasks.base import OPTIONS, origin
 
 #: Seconds kept free before the soft time limit, to write down what was done.
@@ -26,5 +28,9 @@ def cleanup_expired_sessions(self: Task[Any, Any], ttl: float | None = None) -> 
     """
     asked = origin(self)
     budget = min(get_config().cleanup_budget_seconds, SOFT_TIME_LIMIT_SECONDS - MARGIN_SECONDS)
-    with record_run(MaintenanceRun.Task.CLEANUP, **asked) as run:
-        return run.finish(clean_up(ttl=ttl, trigger=asked["trigger"], budget_seconds=budget).as_dict())
+    backend, trigger = get_backend(), asked["trigger"]
+    with (
+        record_run(MaintenanceRun.Task.CLEANUP, **asked) as run,
+        recorded_losses(backend, trigger=trigger) as tally,
+    ):
+        return run.finish(clean_up(backend, ttl=ttl, trigger=trigger, budget_seconds=budget, tally=tally).as_dict())

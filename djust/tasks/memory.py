@@ -8,7 +8,7 @@ from celery import Task, shared_task
 
 from djust.maintenance import record_run
 from djust.models import MaintenanceRun
-from djust.monitoring import sample_memory
+from djust.monitoring.sampling import sample_memory
 from djust.tasks.base import OPTIONS, origin
 
 

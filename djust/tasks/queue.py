@@ -23,6 +23,17 @@ EXPIRES_SECONDS = 300
 #: Seconds for one attempt to reach the broker. A person waits.
 CONNECT_SECONDS = 3.0
 
+#: Options of a connection that somebody waits for. Celery's own patience is meant for workers: with it, a page would
+#: wait for the broker without end.
+IMPATIENT = {
+    "max_retries": 1,
+    "interval_start": 0,
+    "interval_step": 0,
+    "interval_max": 0,
+    "socket_connect_timeout": CONNECT_SECONDS,
+    "socket_timeout": CONNECT_SECONDS,
+}
+
 TASKS = {
     MaintenanceRun.Task.CLEANUP: cleanup_expired_sessions,
     MaintenanceRun.Task.RECONCILE: reconcile,
@@ -60,16 +71,7 @@ def queue_task(
     task = TASKS[MaintenanceRun.Task(name)]
     failed = False
     with current_app.connection_for_write(connect_timeout=CONNECT_SECONDS) as connection:
-        # Celery's own patience is meant for workers: with it, a page would wait for the broker without end.
-        connection.transport_options = {
-            **(connection.transport_options or {}),
-            "max_retries": 1,
-            "interval_start": 0,
-            "interval_step": 0,
-            "interval_max": 0,
-            "socket_connect_timeout": CONNECT_SECONDS,
-            "socket_timeout": CONNECT_SECONDS,
-        }
+        connection.transport_options = {**(connection.transport_options or {}), **IMPATIENT}
         try:
             result = task.apply_async(
                 args,

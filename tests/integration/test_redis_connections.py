@@ -23,7 +23,7 @@ RIGHTS = (
     "~djust:* -@all +get +evalsha +eval +ping +info +scan +hdel +select "
     "+time +getrange +set +setrange +pexpireat +pexpire +persist +pttl +del +unlink +exists +type +memory|usage "
     "+zadd +zrem +zcard +zcount +zscore +zrange +zrevrange +zrangebyscore +zscan "
-    "+hset +hget +hgetall +hlen +hincrby +rpush +lrange +ltrim +llen"
+    "+hset +hget +hgetall +hscan +hlen +hincrby +rpush +lrange +ltrim +llen"
 )
 
 
@@ -37,6 +37,8 @@ def works(url: str) -> None:
     backend.get_stats()
     backend.get_memory_stats()
     assert [session.key for session in backend.iter_sessions()] == ["key"]
+    assert [session.key for session in backend.page_sessions(owner="o").sessions] == ["key"]
+    assert backend.session_sizes(["key"]) != [None]
     assert clean_up(backend).outcome == "done"
     assert reconcile(backend, repair=["no_ttl", "data_without_index", "index_without_data"]).outcome == "done"
     assert backend.delete_owner("o") == 1

@@ -12,6 +12,7 @@ from djust.conf import get_config
 from djust.maintenance import record_run
 from djust.management.base import StoreCommand, add_budget, bad_arguments, caller, seconds
 from djust.models import MaintenanceRun
+from djust.monitoring.losses import recorded_losses
 from djust.sessions import NOT_APPLICABLE, clean_up, count_due
 from djust.state_backend.base import StateBackend
 from djust.state_backend.registry import get_backend
@@ -70,6 +71,7 @@ class Command(StoreCommand):
     def _clean_up(self, backend: StateBackend, options: dict[str, Any]) -> Result:
         with (
             record_run(MaintenanceRun.Task.CLEANUP, trigger="command", triggered_by=caller()) as run,
+            recorded_losses(backend, trigger="command") as tally,
             self.progress("sessions", options) as bar,
         ):
             report = clean_up(
@@ -78,6 +80,7 @@ class Command(StoreCommand):
                 trigger="command",
                 budget_seconds=options["budget"],
                 on_progress=(lambda progress: bar.update(progress.removed, progress.total)) if bar.shown else None,
+                tally=tally,
             )
             figures = run.finish(report.as_dict())
         return figures, _lines(figures)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from djust.exceptions import BackendDenied
-from djust.state_backend.redis.calls import Homes, Operation, command
-from djust.state_backend.redis.layout import Shard
+from djust.state_backend.redis.calls import Operation, command
 from djust.state_backend.redis.replies import info_fields
 
 #: Usage of the memory from which a server that may evict has most likely done so, though its counter says 0: it was
@@ -14,9 +13,8 @@ from djust.state_backend.redis.replies import info_fields
 PRESSED = 0.9
 
 
-def cause_of_losses(shard: Shard) -> Operation[str]:
-    """Return why sessions of a shard are lost: ``"evicted"``, or ``"unknown"``, as if somebody had deleted them."""
-    [node] = yield Homes((shard.due,))
+def cause_of_losses(node: str) -> Operation[str]:
+    """Return why sessions of a server are lost: ``"evicted"``, or ``"unknown"``, as if somebody had deleted them."""
     try:
         replies = yield [command("INFO", section, node=node) for section in ("memory", "stats")]
     except BackendDenied:

@@ -163,12 +163,14 @@ def _look(layout: Layout, mark: str, since_ms: int) -> Operation[list[ShardLook]
             shard=number,
             node=node,
             mark=old.decode() or None,
+            left=left.decode() or None,
             sessions=live,
             overdue=overdue,
             has_older=bool(older),
             incomplete=bool(incomplete),
         )
-        for number, (node, (old, live, overdue, older, incomplete, _)) in enumerate(zip(homes, replies, strict=True))
+        for number, (node, reply) in enumerate(zip(homes, replies, strict=True))
+        for old, left, live, overdue, older, incomplete in (reply,)
     ]
 
 

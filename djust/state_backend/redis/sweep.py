@@ -10,7 +10,7 @@ from djust.exceptions import InvalidArgument
 from djust.state_backend.arguments import ttl_milliseconds
 from djust.state_backend.base import Sweep
 from djust.state_backend.records import GoneSession, Reaped
-from djust.state_backend.redis.calls import Call, Operation, command, run
+from djust.state_backend.redis.calls import Call, Homes, Operation, command, run
 from djust.state_backend.redis.layout import Layout, Shard, is_loss, parse_record
 from djust.state_backend.redis.losses import cause_of_losses
 from djust.state_backend.redis.scripts import ABANDONED, CHECK_INDEX, CLAIM, HEADS, REAP, REAP_IDLE
@@ -53,8 +53,9 @@ class SweepOperations:
         self._outbox: dict[Shard, int] = {}
         self._unacknowledged: Shard | None = None
         self._turns = 0
-        #: Why sessions of a shard are lost, asked when the first is claimed.
-        self._causes: dict[Shard, str] = {}
+        #: Why sessions of a server are lost, asked when the first is claimed: what is reported frees memory, after
+        #: which the server looks at ease.
+        self._causes: dict[str, str] = {}
 
     def reap(self, limit: int) -> Operation[Reaped]:
         """Take due entries out of some shards in one round trip, and of the others next time.
@@ -161,13 +162,15 @@ class SweepOperations:
             if records and waiting > len(records):
                 self._outbox[shard] = waiting - len(records)
             if records:
-                cause = "unknown"
-                if any(map(is_loss, records)):
-                    if shard not in self._causes:
-                        self._causes[shard] = yield from cause_of_losses(shard)
-                    cause = self._causes[shard]
+                cause = (yield from self._cause(shard)) if any(map(is_loss, records)) else "unknown"
                 return [parse_record(record, self._max_age_ms, cause) for record in records]
         return ()
+
+    def _cause(self, shard: Shard) -> Operation[str]:
+        [node] = yield Homes((shard.due,))
+        if node not in self._causes:
+            self._causes[node] = yield from cause_of_losses(node)
+        return self._causes[node]
 
     def abandoned(self) -> Operation[int]:
         """Count, and forget, the reports that were lost with killed processes."""

@@ -1,7 +1,8 @@
 -- KEYS: due, act, never, meta
 -- ARGV: name for a new mark, milliseconds of the look before
 -- The mark tells, together with entries that are older than the look before, whether the index was lost meanwhile.
--- Returns: the mark of the look before ('' none), live, overdue, 1 if an entry is older, 1 if `due` lacks entries, now.
+-- Returns: the mark of the look before and the one that is there now ('' none), live, overdue, 1 if an entry is older,
+-- 1 if `due` lacks entries.
 local due, meta = KEYS[1], KEYS[4]
 local now, since = now_ms(), tonumber(ARGV[2])
 local old = redis.call('HGET', meta, 'mark') or ''
@@ -21,4 +22,4 @@ end
 local name = string.match(old, '^(%S+) ') or ARGV[1]
 -- Full memory refuses it. Then the old mark stays, or there is none until there is room.
 redis.pcall('HSET', meta, 'mark', name .. ' ' .. whole(now))
-return { old, live, in_due - live, older, incomplete and 1 or 0, whole(now) }
+return { old, redis.call('HGET', meta, 'mark') or '', live, in_due - live, older, incomplete and 1 or 0 }
