@@ -5,11 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Self
 
+from djust.exceptions import InvalidArgument
 from djust.state_backend.arguments import check_seconds
 from djust.state_backend.monitor import StoreMonitor
-from djust.state_backend.records import Backlog, GoneSession, Reaped, ReconcileStep, Session, SessionInfo
+from djust.state_backend.records import Backlog, GoneSession, Reaped, ReconcileStep, Session, SessionInfo, SessionPage
 
 if TYPE_CHECKING:
     from djust.conf import Config
@@ -146,6 +148,35 @@ class StateBackend(ABC):
         A session that lives during the whole iteration is yielded at least once.
         """
 
+    def page_sessions(
+        self, cursor: str | None = None, *, owner: str | int | None = None, label: str | None = None, size: int = 100
+    ) -> SessionPage:
+        """Return some of the live sessions, without their states, and where to go on.
+
+        Unless a backend does better, as the built-in ones do, every page walks ``iter_sessions`` from its beginning.
+
+        Args:
+            cursor: ``None`` to begin, then what the page before returned.
+            owner: Only this owner's.
+            label: Only those of this kind.
+            size: How many, at least one: a page may hold some more, or fewer, even none, where others come after it.
+
+        Raises:
+            InvalidArgument: The cursor is not of this list, or a name cannot be that of a session.
+            BackendUnavailable: The store cannot be reached.
+        """
+        start = _offset(cursor)
+        sessions = list(islice(self.iter_sessions(owner=owner, label=label), start, start + size + 1))
+        return _page_of(sessions, start, size)
+
+    def session_sizes(self, keys: Sequence[str]) -> list[int | None]:
+        """Return what each of these sessions takes, in bytes; ``None`` where it is over or nobody can tell.
+
+        Raises:
+            BackendUnavailable, BackendDenied: The store cannot be reached, or does not say.
+        """
+        return [None] * len(keys)
+
     @abstractmethod
     def get_stats(self) -> dict[str, Any]:
         """Return ``backend``, ``total_sessions``, ``overdue_sessions``, ``oldest_session_age``,
@@ -263,6 +294,25 @@ class StateBackend(ABC):
     ) -> AsyncIterator[SessionInfo]:
         """See ``iter_sessions``."""
 
+    async def apage_sessions(
+        self, cursor: str | None = None, *, owner: str | int | None = None, label: str | None = None, size: int = 100
+    ) -> SessionPage:
+        """See ``page_sessions``."""
+        start = _offset(cursor)
+        sessions: list[SessionInfo] = []
+        position = 0
+        async for info in self.aiter_sessions(owner=owner, label=label):
+            position += 1
+            if position > start:
+                sessions.append(info)
+            if len(sessions) > size:
+                break
+        return _page_of(sessions, start, size)
+
+    async def asession_sizes(self, keys: Sequence[str]) -> list[int | None]:
+        """See ``session_sizes``."""
+        return self.session_sizes(keys)
+
     @abstractmethod
     async def aget_stats(self) -> dict[str, Any]:
         """See ``get_stats``."""
@@ -284,3 +334,17 @@ class StateBackend(ABC):
 
     async def aclose(self) -> None:
         """Give back what the running event loop holds. The backend can be used again afterwards."""
+
+
+def _offset(cursor: str | None) -> int:
+    if cursor is None:
+        return 0
+    if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 16):
+        raise InvalidArgument("This is no cursor of this list. Begin without one.")
+    return int(cursor)
+
+
+def _page_of(sessions: list[SessionInfo], start: int, size: int) -> SessionPage:
+    more = len(sessions) > size
+    cursor = str(start + size) if more else None
+    return SessionPage(sessions=sessions[:size], cursor=cursor, looked_at=min(len(sessions), size))

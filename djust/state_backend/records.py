@@ -41,6 +41,17 @@ class Session(SessionInfo):
         return None if self.ttl is None else self.last_active_at + self.ttl * TOUCH_FRACTION
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionPage:
+    """Some live sessions, without their states."""
+
+    sessions: Sequence[SessionInfo]
+    #: Where the next page starts; ``None`` after the last one. It holds no key.
+    cursor: str | None
+    #: How many index entries were looked at to find them.
+    looked_at: int
+
+
 class GoneSession(NamedTuple):
     """A session that is over, as it is reported: once. Its fields are the arguments of its signal."""
 

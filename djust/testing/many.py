@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
 
+from djust.exceptions import InvalidArgument
 from djust.state_backend.base import StateBackend
 from djust.state_backend.records import SessionInfo
 from djust.testing.support import MakeBackend, Reports, Store, eventually
@@ -108,6 +110,40 @@ class ManyContract:
                 store.set(f"{key} new {number}", {})
                 store.touch(sorted(kept)[number])
         assert kept <= seen
+
+    def test_pages_have_every_session_once_and_cursors_no_key(self, store: Store, key: str) -> None:
+        keys = [f"{key} {number}" for number in range(40)]
+        for number, name in enumerate(keys):
+            store.set(name, {}, owner=f"o{number % 2}", label=f"l{number % 4}")
+        store.set_expired(f"{key} expired", owner="o1", label="l1")
+        for options, expected in (
+            ({}, keys),
+            ({"owner": "o1"}, keys[1::2]),
+            ({"label": "l1"}, keys[1::4]),
+            ({"owner": "o1", "label": "l1"}, keys[1::4]),
+            ({"owner": "o1", "label": "l2"}, []),
+        ):
+            pages = store.pages(size=7, **options)
+            assert sorted(info.key for page in pages for info in page.sessions) == sorted(expected)
+            assert not [page.cursor for page in pages if page.cursor and key in page.cursor]
+        assert len(store.pages(size=7)) > 3
+        assert sum(page.looked_at for page in store.pages(size=7)) >= len(keys)
+        by_key = {info.key: info for info in store.sessions()}
+        assert all(by_key[info.key] == info for page in store.pages(size=7) for info in page.sessions)
+
+    @pytest.mark.parametrize("cursor", ["x", "-1", "", "9" * 30, "d99:0"])
+    def test_what_is_no_cursor_is_refused(self, store: Store, cursor: str) -> None:
+        with pytest.raises(InvalidArgument):
+            store.page(cursor)
+
+    def test_sizes_grow_with_the_states(self, store: Store, key: str) -> None:
+        store.set(f"{key} small", {})
+        store.set(f"{key} large", {"bytes": os.urandom(5000)})
+        small, gone, large = store.sizes([f"{key} small", f"{key} gone", f"{key} large"])
+        assert gone is None
+        assert store.sizes([]) == []
+        # A backend need not know, but what it says has to be true.
+        assert (small is None and large is None) or (small is not None and large is not None and large > small + 4000)
 
     # Figures
 

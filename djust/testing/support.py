@@ -15,7 +15,7 @@ import pytest
 
 from djust.signals import session_evicted, session_expired
 from djust.state_backend.base import StateBackend
-from djust.state_backend.records import Session, SessionInfo
+from djust.state_backend.records import Session, SessionInfo, SessionPage
 
 T = TypeVar("T")
 
@@ -146,6 +146,25 @@ class Store:
             return [info async for info in self.backend.aiter_sessions(**options)]
 
         return self._run(collect())
+
+    def page(self, cursor: str | None = None, **options: Any) -> SessionPage:
+        """See ``StateBackend.page_sessions``."""
+        if self._loop is None:
+            return self.backend.page_sessions(cursor, **options)
+        return self._run(self.backend.apage_sessions(cursor, **options))
+
+    def pages(self, **options: Any) -> list[SessionPage]:
+        """Return every page of a list."""
+        pages = [self.page(**options)]
+        while pages[-1].cursor is not None:
+            pages.append(self.page(pages[-1].cursor, **options))
+        return pages
+
+    def sizes(self, keys: list[str]) -> list[int | None]:
+        """See ``StateBackend.session_sizes``."""
+        if self._loop is None:
+            return self.backend.session_sizes(keys)
+        return self._run(self.backend.asession_sizes(keys))
 
     def get_stats(self) -> dict[str, Any]:
         """See ``StateBackend``."""

@@ -10,7 +10,7 @@ from djust.state_backend.announce import aannounce
 from djust.state_backend.base import StateBackend
 from djust.state_backend.memory.sweep import CLAIM_SIZE
 from djust.state_backend.memory.table import SLICE
-from djust.state_backend.records import Session, SessionInfo
+from djust.state_backend.records import Session, SessionInfo, SessionPage
 
 
 class DirectTwins(StateBackend):
@@ -57,6 +57,12 @@ class DirectTwins(StateBackend):
             yield info
             if position % page_size == 0:
                 await asyncio.sleep(0)
+
+    async def apage_sessions(
+        self, cursor: str | None = None, *, owner: str | int | None = None, label: str | None = None, size: int = 100
+    ) -> SessionPage:
+        """See ``page_sessions``."""
+        return await asyncio.to_thread(self.page_sessions, cursor, owner=owner, label=label, size=size)
 
     async def aget_stats(self) -> dict[str, Any]:
         """See ``get_stats``."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from heapq import nlargest
 from threading import Lock
@@ -24,7 +24,7 @@ from djust.state_backend.memory.deadlines import NEVER
 from djust.state_backend.memory.sweep import CLAIM_SIZE, MemorySweep
 from djust.state_backend.memory.sweeper import Sweeper
 from djust.state_backend.memory.table import SLICE, Change, Record, Table, now_milliseconds
-from djust.state_backend.records import Backlog, Session, SessionInfo, from_milliseconds
+from djust.state_backend.records import Backlog, Session, SessionInfo, SessionPage, from_milliseconds
 
 _LARGEST = 10
 
@@ -151,6 +151,27 @@ class InMemoryStateBackend(DirectTwins):
         owner = None if owner is None else check_name("owner", owner)
         label = None if label is None else check_name("label", label)
         return self._iterate(owner, label)
+
+    def page_sessions(
+        self, cursor: str | None = None, *, owner: str | int | None = None, label: str | None = None, size: int = 100
+    ) -> SessionPage:
+        """See ``StateBackend``. The oldest come first; each page looks at every session."""
+        last = _position(cursor)
+        owner = None if owner is None else check_name("owner", owner)
+        label = None if label is None else check_name("label", label)
+        size = max(1, size)
+        found = self._table.after(last, owner, label, size + 1)
+        page = found[:size]
+        return SessionPage(
+            sessions=[_info(key, record) for key, record in page],
+            cursor=str(page[-1][1].born) if len(found) > size else None,
+            looked_at=len(page),
+        )
+
+    def session_sizes(self, keys: Sequence[str]) -> list[int | None]:
+        """See ``StateBackend``. What the encoded state takes."""
+        records = [self._table.find(check_name("key", key)) for key in keys]
+        return [None if record is None else len(record.body) for record in records]
 
     def get_stats(self) -> dict[str, Any]:
         """See ``StateBackend``."""
@@ -304,14 +325,26 @@ class InMemoryStateBackend(DirectTwins):
             if record is None or (owner is not None and record.owner != owner):
                 continue
             if label is None or record.label == label:
-                yield SessionInfo(
-                    key=key,
-                    owner=record.owner,
-                    label=record.label,
-                    created_at=from_milliseconds(record.created),
-                    last_active_at=from_milliseconds(record.active),
-                    expires_at=None if record.deadline == NEVER else from_milliseconds(record.deadline),
-                )
+                yield _info(key, record)
+
+
+def _position(cursor: str | None) -> int:
+    if cursor is None:
+        return 0
+    if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 20):
+        raise InvalidArgument("This is no cursor of this list. Begin without one.")
+    return int(cursor)
+
+
+def _info(key: str, record: Record) -> SessionInfo:
+    return SessionInfo(
+        key=key,
+        owner=record.owner,
+        label=record.label,
+        created_at=from_milliseconds(record.created),
+        last_active_at=from_milliseconds(record.active),
+        expires_at=None if record.deadline == NEVER else from_milliseconds(record.deadline),
+    )
 
 
 def _session(key: str, record: Record, state: dict[str, Any]) -> Session:

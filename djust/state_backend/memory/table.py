@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
+from heapq import nsmallest
 from threading import Lock
 from typing import NamedTuple
 
@@ -202,6 +203,24 @@ class Table:
         """Return the keys of every session, or of those of ``owner``, live or not."""
         with self._lock:
             return list(self._records if owner is None else self._owners.get(owner, ()))
+
+    def after(self, born: int, owner: str | None, label: str | None, limit: int) -> list[tuple[str, Record]]:
+        """Return live sessions that were born after ``born``, the oldest first; of an owner or label if given.
+
+        Recreated under the same key, a session is another one, born later.
+        """
+        now = now_milliseconds()
+        pairs = self.items() if owner is None else ((key, self._records.get(key)) for key in self.keys(owner))
+        found = (
+            (key, record)
+            for key, record in pairs
+            if record is not None
+            and record.born > born
+            and record.deadline > now
+            and (owner is None or record.owner == owner)
+            and (label is None or record.label == label)
+        )
+        return nsmallest(limit, found, key=lambda item: item[1].born)
 
     def items(self) -> Iterator[tuple[str, Record]]:
         """Return every session, live or not, as it is at one moment."""

@@ -6,7 +6,7 @@ import asyncio
 import os
 import random
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any, Self
 from weakref import WeakKeyDictionary
 
@@ -19,7 +19,7 @@ from djust.exceptions import (
 from djust.state_backend.announce import aannounce, announce
 from djust.state_backend.arguments import check_name, check_seconds, ttl_milliseconds
 from djust.state_backend.base import StateBackend
-from djust.state_backend.records import Backlog, ReconcileStep, Session, SessionInfo
+from djust.state_backend.records import Backlog, ReconcileStep, Session, SessionInfo, SessionPage
 from djust.state_backend.redis import operations, stats
 from djust.state_backend.redis.address import parse_address
 from djust.state_backend.redis.aio import AsyncClient, build_async_client
@@ -29,6 +29,7 @@ from djust.state_backend.redis.client import build_client
 from djust.state_backend.redis.layout import Layout
 from djust.state_backend.redis.messages import Messages
 from djust.state_backend.redis.monitor import RedisMonitor
+from djust.state_backend.redis.pages import Pages, session_sizes
 from djust.state_backend.redis.reconcile import Reconciler
 from djust.state_backend.redis.scripts import LEASE, RELEASE
 from djust.state_backend.redis.sweep import RedisSweep, SweepOperations
@@ -191,26 +192,41 @@ class RedisStateBackend(StateBackend):
     async def adelete_all(self) -> int:
         return await self._aclient.drive(operations.delete_all(self._layout))
 
+    def page_sessions(
+        self, cursor: str | None = None, *, owner: str | int | None = None, label: str | None = None, size: int = 100
+    ) -> SessionPage:
+        return self._client.drive(Pages(self._layout, owner, label, size).page(cursor))
+
+    async def apage_sessions(
+        self, cursor: str | None = None, *, owner: str | int | None = None, label: str | None = None, size: int = 100
+    ) -> SessionPage:
+        return await self._aclient.drive(Pages(self._layout, owner, label, size).page(cursor))
+
+    def session_sizes(self, keys: Sequence[str]) -> list[int | None]:
+        return self._client.drive(session_sizes(self._layout, keys))
+
+    async def asession_sizes(self, keys: Sequence[str]) -> list[int | None]:
+        return await self._aclient.drive(session_sizes(self._layout, keys))
+
     def iter_sessions(
         self, *, owner: str | int | None = None, label: str | None = None, page_size: int = 500
     ) -> Iterator[SessionInfo]:
-        names = _filter_names(owner, label)
-        number, cursor = 0, b"0"
-        while number < len(self._layout.shards):
-            page = self._client.drive(operations.page(self._layout, number, cursor, page_size, *names))
+        page = self.page_sessions(owner=owner, label=label, size=page_size)
+        yield from page.sessions
+        while page.cursor is not None:
+            page = self.page_sessions(page.cursor, owner=owner, label=label, size=page_size)
             yield from page.sessions
-            number, cursor = page.next_shard, page.cursor
 
     async def aiter_sessions(
         self, *, owner: str | int | None = None, label: str | None = None, page_size: int = 500
     ) -> AsyncIterator[SessionInfo]:
-        names = _filter_names(owner, label)
-        number, cursor = 0, b"0"
-        while number < len(self._layout.shards):
-            page = await self._aclient.drive(operations.page(self._layout, number, cursor, page_size, *names))
+        page = await self.apage_sessions(owner=owner, label=label, size=page_size)
+        for session in page.sessions:
+            yield session
+        while page.cursor is not None:
+            page = await self.apage_sessions(page.cursor, owner=owner, label=label, size=page_size)
             for session in page.sessions:
                 yield session
-            number, cursor = page.next_shard, page.cursor
 
     # Figures
 
@@ -335,13 +351,6 @@ class RedisStateBackend(StateBackend):
             "average_age": found.average,
             "verified_at": found.verified_at,
         }
-
-
-def _filter_names(owner: str | int | None, label: str | None) -> tuple[bytes, bytes]:
-    return (
-        b"" if owner is None else check_name("owner", owner).encode(),
-        b"" if label is None else check_name("label", label).encode(),
-    )
 
 
 def _health(started: float, error: str | None) -> dict[str, Any]:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from djust.exceptions import BackendDenied
-from djust.state_backend.records import SessionInfo
 from djust.state_backend.redis.calls import Call, Operation, Primaries, command, run
-from djust.state_backend.redis.layout import Layout, Shard, owner_bucket, parse_member
+from djust.state_backend.redis.layout import Layout, Shard, owner_bucket
 from djust.state_backend.redis.replies import info_fields, scan_page
-from djust.state_backend.redis.scripts import CLEAR, DELETE, OWNER, OWNER_KEYS, OWNER_WALK, PAGE
+from djust.state_backend.redis.scripts import CLEAR, DELETE, OWNER, OWNER_KEYS, OWNER_WALK
 
 PAGE_SIZE = 500
 SCAN_COUNT = 1000
@@ -128,24 +126,3 @@ def delete_all(layout: Layout) -> Operation[int]:
         return sum((yield [delete_call(shard, key) for shard, key in found]))
 
     return ended + (yield from scan_payloads(layout, end))
-
-
-def page(layout: Layout, number: int, cursor: bytes, size: int, owner: bytes, label: bytes) -> Operation[Page]:
-    """Return one page of live sessions of the shard of that number, and where to go on."""
-    shard = layout.shards[number]
-    keys = (shard.due, shard.act, shard.never)
-    [[after, found]] = yield [run(PAGE, keys, cursor, size, owner, label, repeatable=True)]
-    sessions = [
-        parse_member(member).info(float(deadline), int(float(active or 0)))
-        for member, deadline, active in zip(found[::3], found[1::3], found[2::3], strict=True)
-    ]
-    return Page(sessions, number + 1 if after == b"0" else number, after)
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Some sessions, and where the next page starts."""
-
-    sessions: list[SessionInfo]
-    next_shard: int
-    cursor: bytes
