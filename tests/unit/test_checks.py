@@ -387,5 +387,5 @@ def test_the_example_in_production_passes() -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "djust." not in done.stdout + done.stderr
-    # Django itself misses nothing but the promise of HTTPS to browsers (HSTS), which only the owner of a name can make.
+    # Django misses nothing but the promise of HTTPS to browsers (HSTS), which only the owner of a name can make.
     assert set(re.findall(r"security\.[EW]\d+", done.stderr)) <= {"security.W004"}
