@@ -148,6 +148,8 @@ def _add_forecast(sample: MemorySample, earlier: Sequence[MemorySample]) -> None
 
 def _as_dict(sample: MemorySample) -> dict[str, Any]:
     figures = {name: _rounded(getattr(sample, name)) for name in _LOGGED}
+    for name in ("policy", "limit_source"):
+        figures[name] = figures[name] or None
     if sample.unavailable:
         figures["unavailable"] = sample.unavailable
     return figures
