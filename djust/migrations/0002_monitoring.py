@@ -225,6 +225,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("channel", models.CharField(choices=[("email", "e-mail"), ("apprise", "Apprise")], max_length=10)),
+                ("target", models.CharField(blank=True, max_length=16)),
                 ("subject", models.TextField()),
                 ("body", models.TextField()),
                 ("created_at", models.DateTimeField()),

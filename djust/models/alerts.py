@@ -90,6 +90,8 @@ class AlertMessage(models.Model):
     alert = models.ForeignKey(Alert, on_delete=models.CASCADE, related_name="messages")
     kind = models.CharField(max_length=10, choices=Kind)
     channel = models.CharField(max_length=10, choices=Channel)
+    #: Which of several of the channel: a hash of the Apprise URL, which may itself hold a token.
+    target = models.CharField(max_length=16, blank=True)
     subject = models.TextField()
     body = models.TextField()
     created_at = models.DateTimeField()

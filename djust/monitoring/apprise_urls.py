@@ -1,0 +1,57 @@
+"""Alerts to the services behind ``ALERT_URLS``, by Apprise: the optional extra ``djust[alerts]``."""
+
+from __future__ import annotations
+
+from djust.conf import get_config
+from djust.models import AlertMessage
+from djust.monitoring.delivery import NotDelivered, Undeliverable
+from djust.monitoring.messages import name_of
+
+try:
+    import apprise
+except ImportError:
+    apprise = None  # type: ignore[assignment]
+
+_NOT_INSTALLED = "ALERT_URLS is set and Apprise is not installed: pip install 'djust[alerts]'."
+_GONE = "ALERT_URLS no longer names the service that this message was for."
+_NOT_UNDERSTOOD = "Apprise does not understand this URL of ALERT_URLS, the {}. of them."
+_REFUSED = "The service behind the {}. of ALERT_URLS did not take the message; Apprise's own log says why."
+
+
+def send(message: AlertMessage, timeout_seconds: float) -> None:
+    """Send a message to the service that it is for.
+
+    Args:
+        message: A row of the outbox.
+        timeout_seconds: For the connection, and for the answer.
+
+    Raises:
+        NotDelivered: The service did not take it.
+        Undeliverable: Nor will it, before the settings change.
+    """
+    if apprise is None:
+        raise Undeliverable(_NOT_INSTALLED)
+    number, url = _find(message.target)
+    service = apprise.Apprise.instantiate(url)
+    if service is None:
+        raise Undeliverable(_NOT_UNDERSTOOD.format(number))
+    service.socket_connect_timeout = min(service.socket_connect_timeout, timeout_seconds)
+    service.socket_read_timeout = min(service.socket_read_timeout, timeout_seconds)
+    sender = apprise.Apprise()
+    sender.add(service)
+    if not sender.notify(title=message.subject, body=message.body, notify_type=_kind(message), body_format="text"):
+        raise NotDelivered(_REFUSED.format(number))
+
+
+def _find(target: str) -> tuple[int, str]:
+    for number, url in enumerate(get_config().alert_urls, 1):
+        if name_of(url) == target:
+            return number, url
+    raise Undeliverable(_GONE)
+
+
+def _kind(message: AlertMessage) -> str:
+    """Return what Apprise calls this: services show it by colour or sign."""
+    if message.kind == AlertMessage.Kind.RESOLVED:
+        return "success"
+    return "failure" if message.alert.severity == "critical" else "warning"

@@ -1,0 +1,152 @@
+"""The outbox: takes messages to people, again and again until they are delivered or a day has passed.
+
+Any number of workers may do so at once. Who sends a message claims it first, for longer than sending may take; the
+claim of a killed worker runs out. So a message is sent twice only if a worker is killed between sending and noting it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from celery.exceptions import SoftTimeLimitExceeded
+from django.db import router
+from django.db.models import Exists, OuterRef, QuerySet
+from django.utils import timezone
+
+from djust.database import DATABASE_ERRORS, unavailable, write
+from djust.log import logger
+from djust.maintenance import TIME_LIMIT_SECONDS
+from djust.models import AlertMessage
+from djust.monitoring import apprise_urls, email
+from djust.monitoring.delivery import Undeliverable, reason
+
+#: Longer than a task may run, so that a message is not claimed again while it is being sent.
+CLAIM = timedelta(seconds=2 * TIME_LIMIT_SECONDS)
+#: Pauses between the attempts: the first, doubled each time, up to the last; and when to stop.
+FIRST_PAUSE = timedelta(seconds=30)
+LONGEST_PAUSE = timedelta(minutes=30)
+GIVE_UP_AFTER = timedelta(days=1)
+#: How long a receiver may take for a connection or an answer.
+TIMEOUT_SECONDS = 10.0
+_LEAST_TIMEOUT_SECONDS = 1.0
+
+_CHANNELS: dict[str, Callable[[AlertMessage, float], None]] = {
+    AlertMessage.Channel.EMAIL: email.send,
+    AlertMessage.Channel.APPRISE: apprise_urls.send,
+}
+
+
+@dataclass(slots=True)
+class DeliveryReport:
+    """What became of the messages that this worker sent."""
+
+    sent: int = 0
+    #: Will be tried again.
+    failed: int = 0
+    given_up: int = 0
+
+
+def deliver(budget_seconds: float = 20) -> DeliveryReport:
+    """Send the messages that are due, the oldest first. What cannot be delivered now is left for later.
+
+    Args:
+        budget_seconds: After this many seconds no further message is begun. A receiver that does not answer takes
+            as many seconds as are left, ten at most, for its connection, and again for each answer.
+
+    Returns:
+        What became of them. A database that is away is logged; the messages are still there when it is back.
+    """
+    report = DeliveryReport()
+    ends = time.monotonic() + budget_seconds
+    try:
+        while (left := ends - time.monotonic()) > 0:
+            message = _claim()
+            if message is None:
+                break
+            _send(message, min(TIMEOUT_SECONDS, max(_LEAST_TIMEOUT_SECONDS, left)), report)
+    except DATABASE_ERRORS as error:
+        unavailable(error)
+    return report
+
+
+def pause_after(attempts: int) -> timedelta:
+    """Return how long to wait after this many failed attempts."""
+    doubled: timedelta = FIRST_PAUSE * 2 ** min(attempts - 1, 20)
+    return min(doubled, LONGEST_PAUSE)
+
+
+def _rows() -> QuerySet[AlertMessage]:
+    return AlertMessage.objects.using(router.db_for_write(AlertMessage))
+
+
+def _claim() -> AlertMessage | None:
+    """Return a message that is due, claimed for this worker; ``None``: there is none."""
+    while True:
+        now = timezone.now()
+        message = _due(now).select_related("alert").first()
+        if message is None:
+            return None
+        mine = _rows().filter(pk=message.pk, attempts=message.attempts, next_attempt_at=message.next_attempt_at)
+        if mine.update(attempts=message.attempts + 1, next_attempt_at=now + CLAIM):
+            message.attempts += 1
+            return message
+
+
+def _due(now: datetime) -> QuerySet[AlertMessage]:
+    """Return what to send now: nothing overtakes an earlier message of the same alert to the same receiver."""
+    earlier = _rows().filter(
+        alert=OuterRef("alert"),
+        channel=OuterRef("channel"),
+        target=OuterRef("target"),
+        pk__lt=OuterRef("pk"),
+        next_attempt_at__isnull=False,
+    )
+    return _rows().filter(~Exists(earlier), next_attempt_at__lte=now).order_by("created_at", "pk")
+
+
+def _send(message: AlertMessage, timeout_seconds: float, report: DeliveryReport) -> None:
+    try:
+        _CHANNELS[message.channel](message, timeout_seconds)
+    except SoftTimeLimitExceeded:
+        raise
+    except Exception as error:  # noqa: BLE001 - a mail backend of the project may raise anything, and stops nobody
+        _note_failure(message, error, report)
+        return
+    _note(message, sent_at=timezone.now(), next_attempt_at=None, error="")
+    report.sent += 1
+    logger.info("alert_sent", **_fields(message))
+
+
+def _note_failure(message: AlertMessage, error: Exception, report: DeliveryReport) -> None:
+    now = timezone.now()
+    again: datetime | None = now + pause_after(message.attempts)
+    given_up = (
+        isinstance(error, Undeliverable) or now + pause_after(message.attempts) > message.created_at + GIVE_UP_AFTER
+    )
+    if given_up:
+        again = None
+        report.given_up += 1
+    else:
+        report.failed += 1
+    _note(message, next_attempt_at=again, error=reason(error))
+    log = logger.error if given_up else logger.warning
+    log("alert_delivery_failed", **_fields(message), error=reason(error), given_up=given_up)
+
+
+def _note(message: AlertMessage, **values: object) -> None:
+    """Write what became of a message that this worker claimed; a lost connection is made again for it."""
+    write(AlertMessage, lambda: _rows().filter(pk=message.pk, attempts=message.attempts).update(**values))
+
+
+def _fields(message: AlertMessage) -> dict[str, object]:
+    return {
+        "rule": message.alert.rule,
+        "node": message.alert.node,
+        "kind": message.kind,
+        "channel": message.channel,
+        "target": message.target,
+        "attempts": message.attempts,
+    }
