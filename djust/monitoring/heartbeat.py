@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Subquery
 from django.utils import timezone
 
@@ -129,7 +130,7 @@ def heartbeat(now: datetime | None = None) -> Heartbeat:
         runs = read(MaintenanceRun, _read_runs)
         sampled_at = read(MemorySample, lambda: MemorySample.objects.values_list("sampled_at", flat=True).first())
         schedules = read_schedules(WATCHED.values(), now)
-    except DATABASE_ERRORS:
+    except (*DATABASE_ERRORS, ImproperlyConfigured):  # The latter: a project without a database.
         return Heartbeat(status="unknown", detail=AWAY)
     beats = []
     for task, name in WATCHED.items():
@@ -148,7 +149,7 @@ def heartbeat(now: datetime | None = None) -> Heartbeat:
 
 def _read_runs() -> list[MaintenanceRun]:
     """Return the last run of each task and outcome, in one query that looks up each in the index."""
-    each = [
+    each: Any = [
         Subquery(MaintenanceRun.objects.filter(task=task, outcome=outcome).order_by("-started_at").values("pk")[:1])
         for task in WATCHED
         for outcome in (*_ALIVE, *_BROKEN)

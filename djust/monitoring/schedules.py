@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from celery.schedules import ParseException
 from django.apps import apps
 from django.utils import timezone
 
@@ -69,14 +70,14 @@ def _schedule(row: Any, now: datetime) -> Schedule | None:
     """Return what a row means; ``None``: it has not begun, it is over, or it is never due."""
     if (row.start_time is not None and row.start_time > now) or (row.expires is not None and row.expires <= now):
         return None
-    next_due = _rule(row)
-    if next_due is None:
-        return None
     try:
+        next_due = _rule(row)
+        if next_due is None:
+            return None
         first = next_due(now)
         every = (next_due(first) - first).total_seconds()
-    except (OverflowError, RuntimeError, ValueError):
-        return None  # A crontab such as the 31st of February.
+    except (OverflowError, ParseException, RuntimeError, ValueError):
+        return None  # A crontab that is no crontab, or the 31st of February.
     return Schedule(
         name=row.name,
         task=row.task,

@@ -167,7 +167,7 @@ def read_records(now: datetime | None = None) -> Records:
                 last_cleanup=_last_cleanup(),
             ),
         )
-    except DATABASE_ERRORS:
+    except (*DATABASE_ERRORS, ImproperlyConfigured):
         return Records(heartbeat=beats, error=AWAY)
 
 
@@ -199,15 +199,17 @@ def read_store() -> StoreFigures:
 
 def judge(records: Records, store: StoreFigures, now: datetime) -> Summary:
     """Put together what was read."""
-    trouble, attention, unknown = [], [], []
+    trouble: list[str] = []
+    attention: list[str] = []
+    unknown: list[str] = []
     if store.error and not store.elsewhere:
         trouble.append(f"The store does not answer: {store.error}")
     for alert in records.alerts:
         worst = alert.severity == Alert.Severity.CRITICAL and alert.state != _STATE.SILENCED
         (trouble if worst else attention).append(_alert_reason(alert))
     if records.heartbeat.status != "ok":
-        reasons = unknown if records.heartbeat.status == "unknown" else attention
-        (trouble if records.heartbeat.stopped else reasons).append(records.heartbeat.detail)
+        silent = unknown if records.heartbeat.status == "unknown" else attention
+        (trouble if records.heartbeat.stopped else silent).append(records.heartbeat.detail)
     if records.error and records.heartbeat.status != "unknown":
         unknown.append(records.error)
     if lost := sum(records.losses.values()):
