@@ -8,10 +8,9 @@ from itertools import pairwise
 from statistics import median
 from typing import Any
 
-from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
-from djust.admin.figures import EMPTY, number, size_of
+from djust.admin.figures import number, percent, size_of
 from djust.admin.timeline import Interval, Timeline
 
 #: A line ends where the next point is more than this many usual distances away: nobody looked in between.
@@ -229,11 +228,6 @@ def _cleanups(timeline: Timeline, no_cleanups: str) -> Chart:
             lambda interval: [number(interval.cleanups), number(interval.removed), number(interval.left)],
         ),
     )
-
-
-def percent(share: float | None) -> str:
-    """Return a share of 1 as a percentage."""
-    return EMPTY if share is None else f"{number_format(share * 100, 1)} %"
 
 
 def _rows(

@@ -10,6 +10,8 @@ from django.utils.formats import number_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from djust.monitoring.wording import duration, share, size
+
 EMPTY = "-"
 
 
@@ -36,7 +38,17 @@ def number(value: Any) -> str:
 
 def size_of(count: float | None) -> str:
     """Return a number of bytes in the unit that fits, or a dash for none."""
-    return EMPTY if count is None else filesizeformat(count)
+    return EMPTY if count is None else size(count)
+
+
+def percent(part: float | None) -> str:
+    """Return a share of one in per cent, or a dash for none."""
+    return EMPTY if part is None else share(part)
+
+
+def length(seconds: float | None) -> str:
+    """Return a duration, or a dash for none."""
+    return EMPTY if seconds is None else duration(seconds)
 
 
 def _unavailable(reason: Any) -> SafeString:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from django.db.models.functions import TruncDay, TruncHour, TruncMinute
+from django.db.models.functions import TruncHour, TruncMinute
 from django.utils.formats import date_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -30,7 +30,7 @@ class Range:
     step: timedelta
     step_label: str | Promise
     #: What the database cuts times to. Several of these make one interval.
-    truncate: type[TruncMinute | TruncHour | TruncDay]
+    truncate: type[TruncMinute | TruncHour]
     #: Of the marks below a chart: distance in hours, or in days from 24 on; 0: the first of each month.
     mark_hours: float
     mark_format: str
@@ -124,7 +124,7 @@ RANGES: dict[str, Range] = {
             timedelta(days=365),
             timedelta(days=1),
             _("day (UTC)"),
-            TruncDay,
+            TruncHour,
             0,
             "M",
             "j M Y",

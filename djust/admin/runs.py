@@ -5,17 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
-from django.contrib.admin.models import ADDITION, LogEntry
-from django.contrib.contenttypes.models import ContentType
-from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseNotFound, HttpResponseRedirect
+from django.contrib.admin.models import ADDITION
+from django.http import HttpRequest, HttpResponse, HttpResponseNotFound
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
+from djust.admin.actions import go_back, log_action, only_post
 from djust.admin.figures import figures_table, number
+from djust.admin.readonly import ReadOnly
+from djust.admin.times import milliseconds
 from djust.models import MaintenanceRun
 from djust.tasks.queue import TASKS, BrokerUnavailable, queue_task
 
@@ -40,7 +41,7 @@ else:
 
 
 @admin.register(MaintenanceRun)
-class MaintenanceRunAdmin(_ModelAdmin):
+class MaintenanceRunAdmin(ReadOnly, _ModelAdmin):
     """Shows what ran. Rows are written by the runs and go with age, so nobody edits them here."""
 
     list_display = ("started_at", "result", "task", "freed", "left", "took", "asked_by")
@@ -67,18 +68,6 @@ class MaintenanceRunAdmin(_ModelAdmin):
     class Media:
         css = {"all": ("djust/admin.css",)}
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Nobody adds a run by hand."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: MaintenanceRun | None = None) -> bool:
-        """Nobody changes what happened."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: MaintenanceRun | None = None) -> bool:
-        """Rows go with age."""
-        return False
-
     @admin.display(description=_("triggered by"), ordering="trigger")
     def asked_by(self, run: MaintenanceRun) -> str:
         """Return the trigger, and who it was."""
@@ -87,11 +76,7 @@ class MaintenanceRunAdmin(_ModelAdmin):
     @admin.display(description=_("outcome"), ordering="outcome")
     def result(self, run: MaintenanceRun) -> SafeString:
         """Return the outcome with its sign."""
-        # While releases mix, a newer one may have written what this one does not know.
-        sign = _SIGNS.get(run.outcome, "?")
-        return format_html(
-            '<span class="djust-outcome djust-{}">{} {}</span>', run.outcome, sign, run.get_outcome_display()
-        )
+        return sign_of(run)
 
     @admin.display(description=_("removed"), ordering="removed")
     def freed(self, run: MaintenanceRun) -> str:
@@ -106,9 +91,7 @@ class MaintenanceRunAdmin(_ModelAdmin):
     @admin.display(description=_("took"), ordering="duration_ms")
     def took(self, run: MaintenanceRun) -> str | None:
         """Return the duration for people."""
-        if run.duration_ms is None:
-            return None
-        return f"{run.duration_ms:.0f} ms" if run.duration_ms < 1000 else f"{run.duration_ms / 1000:.1f} s"
+        return milliseconds(run.duration_ms)
 
     @admin.display(description=_("figures"))
     def all_figures(self, run: MaintenanceRun) -> SafeString | None:
@@ -127,27 +110,37 @@ class MaintenanceRunAdmin(_ModelAdmin):
         tasks = list(TASKS) if request.user.has_perm(RUN_PERMISSION) else []
         return super().changelist_view(request, {**(extra_context or {}), "djust_tasks": tasks})
 
+    @only_post(RUN_PERMISSION)
     def run_view(self, request: HttpRequest, task: str) -> HttpResponse:
         """Queue a task for a worker."""
-        if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
-        if not request.user.has_perm(RUN_PERMISSION):
-            raise PermissionDenied
         if task not in TASKS:
             return HttpResponseNotFound()
-        label = MaintenanceRun.Task(task).label
-        try:
-            task_id = queue_task(task, user=request.user.get_username())
-        except BrokerUnavailable as error:
-            self.message_user(request, str(error), messages.ERROR)
-        else:
-            self._log(request, f"Queued: {label} ({task_id})")
-            text = _("Queued: %(task)s. Its row appears below when a worker has taken it. Task id: %(id)s")
-            self.message_user(request, text % {"task": label, "id": task_id}, messages.SUCCESS)
-        return HttpResponseRedirect(reverse("admin:djust_maintenancerun_changelist", current_app=self.admin_site.name))
+        queue_for(request, MaintenanceRun.Task(task))
+        return go_back(request, reverse("admin:djust_maintenancerun_changelist", current_app=self.admin_site.name))
 
-    def _log(self, request: HttpRequest, text: str) -> None:
-        entry = LogEntry(object_repr=text[:200], action_flag=ADDITION, change_message=text)
-        entry.user_id = request.user.pk or 0
-        entry.content_type = ContentType.objects.get_for_model(MaintenanceRun)
-        entry.save()
+
+def queue_for(request: HttpRequest, task: MaintenanceRun.Task, **arguments: Any) -> None:
+    """Queue a task because this person asked, tell them what became of it, and write it to the admin's log.
+
+    Args:
+        request: Of the person.
+        task: Which.
+        arguments: More of ``queue_task``.
+    """
+    try:
+        task_id = queue_task(task, user=request.user.get_username(), **arguments)
+    except BrokerUnavailable as error:
+        messages.error(request, str(error))
+    else:
+        log_action(request, MaintenanceRun, f"Queued: {task.label} ({task_id})", ADDITION)
+        text = _("Queued: %(task)s. Its row appears below when a worker has taken it. Task id: %(id)s")
+        messages.success(request, text % {"task": task.label, "id": task_id})
+
+
+def sign_of(run: MaintenanceRun) -> SafeString:
+    """Return the outcome of a run with its sign."""
+    # While releases mix, a newer one may have written what this one does not know.
+    sign = _SIGNS.get(run.outcome, "?")
+    return format_html(
+        '<span class="djust-outcome djust-{}">{} {}</span>', run.outcome, sign, run.get_outcome_display()
+    )

@@ -14,11 +14,15 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from djust.models import MaintenanceRun
+from djust.monitoring.wording import duration
 from djust.schedule import BEAT_APP
 from djust.tasks.queue import TASKS
 
 #: What the name of a task of this package starts with.
 PREFIX = "djust.tasks."
+
+#: Within this time beat has written down what it sent.
+BEAT_WRITES = timedelta(minutes=10)
 
 _TASKS_BY_NAME = {str(task.name): name for name, task in TASKS.items()}
 
@@ -79,20 +83,21 @@ def task_of(row: Any) -> MaintenanceRun.Task | None:
 def list_schedules(now: datetime) -> list[Schedule]:
     """Return the schedules of our tasks by name, and after them the tasks that have none."""
     last_runs = _last_runs()
+    sent = _sent_lately(now)
     rows = []
     if beat_installed():
         kinds = ("interval", "crontab", "solar", "clocked")
         found = apps.get_model(BEAT_APP, "PeriodicTask").objects.filter(task__startswith=PREFIX)
         for row in found.select_related(*kinds).order_by("-enabled", "name"):
             task = task_of(row)
-            next_at, why = next_run(row, now)
+            next_at, why = next_run(row, now, sent.get(row.name))
             rows.append(
                 Schedule(
                     pk=row.pk,
                     name=row.name,
                     task=task,
                     description=row.description,
-                    every=str(row.scheduler or ""),
+                    every=_every(row),
                     enabled=row.enabled,
                     next_at=next_at,
                     why=why,
@@ -108,11 +113,16 @@ def list_schedules(now: datetime) -> list[Schedule]:
     return rows
 
 
-def next_run(row: Any, now: datetime) -> tuple[datetime | None, str]:
+def next_run(row: Any, now: datetime, sent_at: datetime | None = None) -> tuple[datetime | None, str]:
     """Return when beat will send a ``PeriodicTask``, or why it will not.
 
     Beat counts from when it sent it last, or else from the last change of the row. A moment that has passed means
     that beat is late, or does not run.
+
+    Args:
+        row: The ``PeriodicTask``.
+        now: The current time.
+        sent_at: When beat is known to have sent it, if that is later than the row says.
     """
     if not row.enabled:
         return None, _("off")
@@ -125,18 +135,19 @@ def next_run(row: Any, now: datetime) -> tuple[datetime | None, str]:
     if row.scheduler is None:
         return None, _("no schedule")
     try:
-        return _next_by_schedule(row, now), ""
+        return _next_by_schedule(row, now, sent_at), ""
     except (ImproperlyConfigured, OverflowError, RuntimeError, TypeError, ValueError):
         return None, _("not known")
 
 
-def _next_by_schedule(row: Any, now: datetime) -> datetime:
+def _next_by_schedule(row: Any, now: datetime, sent_at: datetime | None) -> datetime:
     if row.clocked is not None:
         moment: datetime = row.clocked.clocked_time
         return moment
-    if row.last_run_at is None and row.start_time is not None:
+    sent = [at for at in (row.last_run_at, sent_at) if at is not None]
+    if not sent and row.start_time is not None:
         return now  # Due since its start, which has passed.
-    since: datetime = row.last_run_at or row.date_changed
+    since: datetime = max(sent, default=row.date_changed)
     if row.interval is not None:
         every: timedelta = row.interval.schedule.run_every
         return since + every
@@ -148,6 +159,19 @@ def _next_by_schedule(row: Any, now: datetime) -> datetime:
     return now + remaining
 
 
+def _every(row: Any) -> str:
+    """Return a schedule in words: an interval in the units of the page, the rest as django-celery-beat says it."""
+    if row.interval is not None:
+        return _("every %(time)s") % {"time": duration(row.interval.schedule.run_every.total_seconds())}
+    return str(row.scheduler or "")
+
+
 def _last_runs() -> dict[str, MaintenanceRun]:
     last = MaintenanceRun.objects.order_by().values("task").annotate(last=Max("pk")).values("last")
     return {run.task: run for run in MaintenanceRun.objects.filter(pk__in=list(last.values_list("last", flat=True)))}
+
+
+def _sent_lately(now: datetime) -> dict[str, datetime]:
+    """Return when the runs of each schedule began. Beat itself writes down what it sent only every few minutes."""
+    runs = MaintenanceRun.objects.filter(trigger=MaintenanceRun.Trigger.BEAT, started_at__gt=now - BEAT_WRITES)
+    return dict(runs.order_by().values_list("triggered_by").annotate(Max("started_at")))

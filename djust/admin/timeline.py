@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import groupby
+from statistics import mean
 from typing import Any
 
-from django.db.models import BigIntegerField, Count, F, FloatField, Max, QuerySet, Sum, Value
+from django.db.models import Avg, BigIntegerField, Count, F, FloatField, Max, QuerySet, Sum, Value
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast, NullIf
 
@@ -47,7 +50,7 @@ class Timeline:
 
 
 def read_timeline(span: Range, now: datetime) -> Timeline:
-    """Read the intervals of a stretch of time that ends now, in four queries."""
+    """Read the intervals of a stretch of time that ends now, in three queries."""
     intervals: dict[datetime, Interval] = {}
 
     def at(row: dict[str, Any]) -> Interval:
@@ -55,14 +58,17 @@ def read_timeline(span: Range, now: datetime) -> Timeline:
         return intervals.setdefault(begins, Interval(begins))
 
     nodes = set()
+    sessions: dict[datetime, float] = defaultdict(float)
     for row in _memory(span, now):
         nodes.add(row["node"])
         interval = at(row)
         _keep_fullest(interval, row)
         interval.evicted = _add(interval.evicted, row["evicted_keys"])
         interval.lost = interval.lost or 0  # Someone was there to notice.
-    for begins, sessions in _mean_sessions(span, now):
-        intervals[begins].sessions = sessions
+        if row["mean_sessions"] is not None:
+            sessions[row["cut"]] += row["mean_sessions"]
+    for begins, cuts in groupby(sorted(sessions), key=span.interval):
+        intervals[begins].sessions = mean(sessions[cut] for cut in cuts)
     for row in _cut(SessionLoss.objects.all(), "found_at", span, now).annotate(total=Sum("sessions")):
         interval = at(row)
         interval.lost = _add(interval.lost, row["total"])
@@ -83,26 +89,20 @@ def _cut(rows: QuerySet[Any], moment: str, span: Range, now: datetime, *also: st
 
 
 def _memory(span: Range, now: datetime) -> Iterable[dict[str, Any]]:
+    """Group samples by server and time.
+
+    Old samples of two servers need not be of the same moment, so what all servers hold is the sum of their means over
+    a time in which hardly one comes or goes.
+    """
     usage = Cast("used_bytes", FloatField()) / NullIf(F("limit_bytes"), Value(0))
     rows: Iterable[dict[str, Any]] = _cut(MemorySample.objects.all(), "sampled_at", span, now, "node").annotate(
-        used=Max("used_bytes"), limit=Max("limit_bytes"), share=Max(usage), evicted_keys=Sum("evicted")
+        used=Max("used_bytes"),
+        limit=Max("limit_bytes"),
+        share=Max(usage),
+        evicted_keys=Sum("evicted"),
+        mean_sessions=Avg("sessions"),
     )
     return rows
-
-
-def _mean_sessions(span: Range, now: datetime) -> Iterator[tuple[datetime, float]]:
-    """Yield the mean of what all servers held at one moment. A server may have come or gone in between."""
-    sums: dict[datetime, list[int]] = {}
-    counted = MemorySample.objects.filter(sessions__isnull=False)
-    rows = _cut(counted, "sampled_at", span, now).annotate(
-        total=Sum("sessions"), moments=Count("sampled_at", distinct=True)
-    )
-    for row in rows:
-        so_far = sums.setdefault(span.interval(row["cut"]), [0, 0])
-        so_far[0] += row["total"]
-        so_far[1] += row["moments"]
-    for begins, (total, moments) in sums.items():
-        yield begins, total / moments
 
 
 def _cleanups(span: Range, now: datetime) -> Iterable[dict[str, Any]]:

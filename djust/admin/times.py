@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+import math
+from datetime import datetime
 
 from django.utils import timezone
-from django.utils.formats import date_format, number_format
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-#: Seconds of a unit, its sign, and the unit below it.
-_UNITS = ((86_400, "d", 3_600, "h"), (3_600, "h", 60, "min"), (60, "min", 1, "s"))
+from djust.monitoring.wording import duration
 
 
 def local(moment: datetime) -> datetime:
@@ -25,27 +25,17 @@ def exact(moment: datetime) -> str:
 
 
 def ago(moment: datetime, now: datetime) -> SafeString:
-    """Return how far a moment is from now, with the exact one as its title."""
+    """Return how far a moment is from now, to the second or, from a minute on, to the minute; the title is exact."""
     seconds = (now - moment).total_seconds()
-    if abs(seconds) < 1:
+    if abs(seconds) >= 60:
+        seconds -= math.fmod(seconds, 60)
+    if abs(seconds) < 0.5:
         words = "now"
     elif seconds > 0:
-        words = f"{short(timedelta(seconds=seconds))} ago"
+        words = f"{duration(seconds)} ago"
     else:
-        words = f"in {short(timedelta(seconds=-seconds))}"
+        words = f"in {duration(-seconds)}"
     return format_html('<time datetime="{}" title="{}">{}</time>', moment.isoformat(), exact(moment), words)
-
-
-def short(duration: timedelta) -> str:
-    """Return a duration in its largest unit, with a second one only where the first is coarse: "2 h 5 min"."""
-    seconds = int(duration.total_seconds())
-    for size, name, below, below_name in _UNITS:
-        if seconds >= size:
-            count, rest = divmod(seconds, size)
-            rest //= below
-            coarse = count < 10 and rest and name != "min"
-            return f"{number_format(count, force_grouping=True)} {name}" + (f" {rest} {below_name}" if coarse else "")
-    return f"{seconds} s"
 
 
 def milliseconds(value: float | None) -> str | None:

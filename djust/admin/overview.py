@@ -1,0 +1,172 @@
+"""The overview: how the store is doing, in one glance, and what to do about it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseNotFound
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from djust.admin.actions import go_back, log_action, only_post
+from djust.admin.alerts import open_alert
+from djust.admin.chart_library import library_version, serve_library
+from djust.admin.charts import drawing, make_charts
+from djust.admin.emptiness import why_no_cleanups, why_no_samples
+from djust.admin.losses import recent_losses
+from djust.admin.ranges import DEFAULT_RANGE, RANGES
+from djust.admin.readonly import ReadOnly
+from djust.admin.runs import RUN_PERMISSION, queue_for, sign_of
+from djust.admin.schedules import UnusableArguments, arguments_of, beat_installed, find_row, list_schedules, task_of
+from djust.admin.tiles import make_tiles
+from djust.admin.timeline import read_timeline
+from djust.admin.times import ago, exact, milliseconds
+from djust.models import MaintenanceRun, Overview
+from djust.monitoring.summary import summarise
+
+SCHEDULE_PERMISSION = "django_celery_beat.change_periodictask"
+
+#: How many of the last runs are shown.
+LAST_RUNS = 8
+
+#: What stands above a headline that does not say so itself.
+_VERDICTS = {"attention": _("Needs attention"), "trouble": _("Trouble"), "unknown": _("Not known")}
+
+if TYPE_CHECKING:
+    _ModelAdmin = admin.ModelAdmin[Overview]
+else:
+    _ModelAdmin = admin.ModelAdmin
+
+
+@admin.register(Overview)
+class OverviewAdmin(ReadOnly, _ModelAdmin):
+    """One page instead of a list."""
+
+    def get_urls(self) -> list[URLPattern]:
+        """Return the address of the page, of its script, and of the buttons beside the schedules."""
+        view = self.admin_site.admin_view
+        return [
+            path("", view(self.changelist_view), name="djust_overview_changelist"),
+            path("chart.js", view(serve_library, cacheable=True), name="djust_overview_library"),
+            path("schedule/<int:pk>/switch/", view(self.switch_view), name="djust_overview_switch"),
+            path("schedule/<int:pk>/run/", view(self.run_view), name="djust_overview_run"),
+        ]
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Show the page."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        now = timezone.now()
+        context = {
+            **self.admin_site.each_context(request),
+            "title": self.opts.verbose_name.capitalize() if self.opts.verbose_name else "",
+            "opts": self.opts,
+            "now_exact": exact(now),
+            "library_version": library_version(),
+            **_state(request, now),
+            **_charts(request, now),
+            **_maintenance(request, now),
+            **_losses(request, now),
+            **(extra_context or {}),
+        }
+        request.current_app = self.admin_site.name
+        return TemplateResponse(request, "admin/djust/overview/page.html", context)
+
+    @only_post(SCHEDULE_PERMISSION)
+    def switch_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Turn a schedule on or off."""
+        row = find_row(pk)
+        if row is None:
+            return HttpResponseNotFound()
+        row.enabled = request.POST.get("enabled") == "1"
+        row.save()
+        text = (_("Turned on: %(name)s") if row.enabled else _("Turned off: %(name)s")) % {"name": row.name}
+        log_action(request, row, text)
+        self.message_user(request, text, messages.SUCCESS)
+        return self._back(request)
+
+    @only_post(RUN_PERMISSION)
+    def run_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Queue the task of a schedule, with its arguments and on its queue."""
+        row = find_row(pk)
+        task = None if row is None else task_of(row)
+        if task is None:
+            return HttpResponseNotFound()
+        try:
+            args, kwargs = arguments_of(row)
+        except UnusableArguments as error:
+            self.message_user(request, str(error), messages.ERROR)
+        else:
+            queue_for(request, task, args=args, kwargs=kwargs, queue=row.queue)
+        return self._back(request)
+
+    def _back(self, request: HttpRequest) -> HttpResponse:
+        return go_back(request, reverse("admin:djust_overview_changelist", current_app=self.admin_site.name))
+
+
+def _state(request: HttpRequest, now: datetime) -> dict[str, Any]:
+    summary = summarise(now)
+    return {
+        "summary": summary,
+        "verdict": _VERDICTS.get(summary.verdict, ""),
+        "more_reasons": [reason for reason in summary.reasons if reason != summary.headline],
+        "tiles": make_tiles(summary),
+        "alerts": [open_alert(request, alert) for alert in summary.alerts],
+        "may_view_alerts": request.user.has_perm("djust.view_alert"),
+    }
+
+
+def _charts(request: HttpRequest, now: datetime) -> dict[str, Any]:
+    chosen = RANGES.get(request.GET.get("range", ""), RANGES[DEFAULT_RANGE])
+    timeline = read_timeline(chosen, now)
+    charts = make_charts(timeline, no_samples=why_no_samples(), no_cleanups=why_no_cleanups())
+    return {
+        "ranges": list(RANGES.values()),
+        "range": chosen,
+        "charts": charts,
+        "drawing": drawing(timeline, charts),
+    }
+
+
+def _maintenance(request: HttpRequest, now: datetime) -> dict[str, Any]:
+    schedules = [
+        {
+            "row": schedule,
+            "next": ago(schedule.next_at, now) if schedule.next_at and schedule.next_at > now else "",
+            "last": ago(schedule.last_run.started_at, now) if schedule.last_run else "",
+            "outcome": sign_of(schedule.last_run) if schedule.last_run else "",
+        }
+        for schedule in list_schedules(now)
+    ]
+    runs = [
+        {
+            "run": run,
+            "when": ago(run.started_at, now),
+            "outcome": sign_of(run),
+            "took": milliseconds(run.duration_ms) or "",
+        }
+        for run in MaintenanceRun.objects.all()[:LAST_RUNS]
+    ]
+    return {
+        "schedules": schedules,
+        "beat_installed": beat_installed(),
+        "may_run": request.user.has_perm(RUN_PERMISSION),
+        "may_switch": request.user.has_perm(SCHEDULE_PERMISSION),
+        "runs": runs,
+        "may_view_runs": request.user.has_perm("djust.view_maintenancerun"),
+    }
+
+
+def _losses(request: HttpRequest, now: datetime) -> dict[str, Any]:
+    losses = recent_losses(now)
+    causes = [{"cause": each.cause, "count": each.count, "when": ago(each.last_at, now)} for each in losses.causes]
+    return {
+        "causes": causes,
+        "labels": losses.labels,
+        "may_view_losses": request.user.has_perm("djust.view_sessionloss"),
+    }

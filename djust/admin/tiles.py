@@ -1,0 +1,101 @@
+"""The few figures that stand at the top of the overview."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.utils.translation import gettext as _
+
+from djust.admin.figures import length, number, percent, size_of
+from djust.models import MemorySample
+from djust.monitoring.heartbeat import Heartbeat
+from djust.monitoring.summary import StoreFigures, Summary
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """One figure."""
+
+    label: str
+    value: str
+    note: str = ""
+    #: ``"warn"``, ``"bad"`` or empty.
+    look: str = ""
+
+
+def make_tiles(summary: Summary) -> list[Tile]:
+    """Return the figures that are known."""
+    return [
+        *_memory(summary.samples),
+        *_sessions(summary.store, summary.samples),
+        *_losses(summary),
+        *_backlog(summary.store),
+        _maintenance(summary),
+    ]
+
+
+def _memory(samples: Sequence[MemorySample]) -> list[Tile]:
+    known = [sample for sample in samples if sample.used_bytes is not None]
+    if not known:
+        return []
+    fullest = max(known, key=lambda sample: (sample.usage or 0, sample.used_bytes or 0))
+    label = _("Memory, fullest server") if len(samples) > 1 else _("Memory")
+    if fullest.usage is None:
+        return [Tile(label, size_of(fullest.used_bytes), _("no limit is set"))]
+    note = _("%(used)s of %(limit)s") % {"used": size_of(fullest.used_bytes), "limit": size_of(fullest.limit_bytes)}
+    times = [sample.seconds_to_full for sample in samples if sample.seconds_to_full is not None]
+    if times:
+        note += ", " + _("full in %(time)s") % {"time": length(min(times))}
+    return [Tile(label, percent(fullest.usage), note)]
+
+
+def _sessions(store: StoreFigures, samples: Sequence[MemorySample]) -> list[Tile]:
+    if store.sessions is None:
+        return []
+    sizes = [
+        (sample.bytes_per_session, sample.bytes_per_session_margin)
+        for sample in samples
+        if sample.bytes_per_session and sample.bytes_per_session_margin is not None
+    ]
+    note = ""
+    if len(sizes) == 1:
+        [(mean, margin)] = sizes
+        note = _("%(size)s each, ±%(margin)s") % {"size": size_of(mean), "margin": f"{(margin or 0) / mean:.0%}"}
+    return [Tile(_("Live sessions"), number(store.sessions), note)]
+
+
+def _losses(summary: Summary) -> list[Tile]:
+    lost, evicted = sum(summary.losses.values()), summary.records.evicted
+    if not lost and not summary.samples:
+        return []
+    note = "" if evicted is None else _("%(keys)s keys evicted") % {"keys": number(evicted)}
+    return [Tile(_("Lost in 24 h"), number(lost), note, "bad" if lost else "")]
+
+
+def _backlog(store: StoreFigures) -> list[Tile]:
+    if store.overdue is None:
+        return []
+    note = _("to be removed by the next clean-up")
+    if store.overdue and store.oldest_overdue_seconds is not None:
+        note = _("oldest since %(time)s") % {"time": length(store.oldest_overdue_seconds)}
+    return [Tile(_("Expired sessions"), number(store.overdue), note)]
+
+
+def _maintenance(summary: Summary) -> Tile:
+    heartbeat = summary.heartbeat
+    names = {
+        "ok": (_("On time"), ""),
+        "late": (_("Late"), "bad"),
+        "never": (_("Not yet"), "warn"),
+        "off": (_("Off"), "warn"),
+    }
+    value, look = names.get(heartbeat.status, (_("Not known"), "warn"))
+    return Tile(_("Maintenance"), value, _last_sign(heartbeat, summary), look)
+
+
+def _last_sign(heartbeat: Heartbeat, summary: Summary) -> str:
+    moments = [beat.last_at for beat in heartbeat.beats if beat.last_at is not None]
+    if not moments:
+        return _("no task has run yet")
+    return _("last sign of life %(time)s ago") % {"time": length((summary.at - max(moments)).total_seconds())}
