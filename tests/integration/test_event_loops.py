@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 
+import pytest
 from asgiref.sync import async_to_sync
 from django.test import Client, override_settings
 
@@ -31,6 +32,7 @@ def test_they_do_not_pile_up(redis_server) -> None:
     backend.close()
 
 
+@pytest.mark.django_db(transaction=True)
 def test_health_under_wsgi_connects_once(redis_server, client: Client) -> None:
     server = redis_server()
     with override_settings(DJUST_CONFIG={"STATE_BACKEND": "redis", "REDIS_URL": server.url}):

@@ -2,18 +2,39 @@
 
 from __future__ import annotations
 
+import asyncio
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
 
+import httpx
 import pytest
 from asgiref.sync import sync_to_async
+from django.db import connection
 from django.http import HttpRequest, JsonResponse
 from django.test import AsyncClient, Client, override_settings
+from django.utils import timezone
+from django_celery_beat.models import PeriodicTask
 
 from djust.live_view import get_session_stats
+from djust.models import MaintenanceRun
+from djust.monitoring.heartbeat import NOT_YET as NOT_YET_SENTENCE
+from djust.monitoring.heartbeat import WATCHED
 from djust.state_backend import InMemoryStateBackend, get_backend
+from tests.servers.postgres import ROLE, Postgres
+from tests.servers.process import child_environment
 from tests.servers.redis_server import RedisServer
+from tests.servers.tcp_proxy import TcpProxy
+from tests.servers.uvicorn_server import UvicornServer
 
 CANARY = "canary-pa55word"
+ROOT = Path(__file__).resolve().parents[2]
+NOT_YET = {"status": "never", "detail": NOT_YET_SENTENCE}
+
+# Maintenance is read in a thread of its own, which sees what was committed.
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
@@ -25,7 +46,12 @@ def server(redis_server: Callable[..., RedisServer], key_prefix: str) -> Iterato
 
 def test_a_healthy_store(server: RedisServer, client: Client) -> None:
     get_backend().set("key", {})
-    assert client.get("/djust/health/").json() == {"status": "healthy", "backend": "redis", "sessions": 1}
+    assert client.get("/djust/health/").json() == {
+        "status": "healthy",
+        "backend": "redis",
+        "sessions": 1,
+        "maintenance": NOT_YET,
+    }
     assert client.get("/djust/health/live/").json() == {"status": "alive"}
     assert client.get("/djust/health/ready/").json()["status"] == "ready"
     assert get_session_stats()["total_sessions"] == 1
@@ -40,13 +66,15 @@ def test_a_store_that_is_away_and_comes_back(server: RedisServer, client: Client
         assert answer.json()["status"] == "unhealthy"
         assert f"{server.host}:{server.port}" in answer.json()["error"]
         assert CANARY not in answer.content.decode()
+    assert client.get("/djust/health/").json()["maintenance"] == NOT_YET
     assert client.get("/djust/health/live/").status_code == 200
     server.start()
     assert client.get("/djust/health/").status_code == 200
 
 
 async def test_the_same_under_asgi(server: RedisServer, async_client: AsyncClient) -> None:
-    assert (await async_client.get("/djust/health/")).json()["status"] == "healthy"
+    answer = (await async_client.get("/djust/health/")).json()
+    assert (answer["status"], answer["maintenance"]) == ("healthy", NOT_YET)
     server.kill()
     answer = await async_client.get("/djust/health/")
     assert answer.status_code == 503
@@ -105,7 +133,7 @@ class CountingBackend(InMemoryStateBackend):
 async def test_a_backend_of_the_project(client: Client, async_client: AsyncClient) -> None:
     path = f"{CountingBackend.__module__}.{CountingBackend.__qualname__}"
     with override_settings(DJUST_CONFIG={"STATE_BACKEND": path}):
-        expected = {"status": "healthy", "backend": "counting", "sessions": 0}
+        expected = {"status": "healthy", "backend": "counting", "sessions": 0, "maintenance": NOT_YET}
         assert (await async_client.get("/djust/health/")).json() == expected
         assert (await async_client.get("/djust/health/ready/")).status_code == 200
         assert (await sync_to_async(client.get)("/djust/health/")).json() == expected
@@ -114,3 +142,86 @@ async def test_a_backend_of_the_project(client: Client, async_client: AsyncClien
 def test_an_answer_is_never_cached(client: Client) -> None:
     for address in ("/djust/health/", "/djust/health/live/", "/djust/health/ready/"):
         assert "no-store" in client.get(address)["Cache-Control"]
+
+
+# Whether maintenance goes on
+
+
+@pytest.fixture
+def maintained(client: Client) -> Callable[[], tuple[int, str, str]]:
+    """Ask for the status code, and what the body says of maintenance."""
+
+    def ask() -> tuple[int, str, str]:
+        answer = client.get("/djust/health/")
+        maintenance = answer.json()["maintenance"]
+        return answer.status_code, maintenance["status"], maintenance["detail"]
+
+    return ask
+
+
+def run_all(ago: timedelta) -> None:
+    for task in WATCHED:
+        MaintenanceRun.objects.create(task=task, trigger="beat", started_at=timezone.now() - ago, outcome="done")
+
+
+def test_what_stopped_is_said_in_the_body_and_never_by_the_status(
+    maintained: Callable[[], tuple[int, str, str]],
+) -> None:
+    PeriodicTask.objects.update(date_changed=timezone.now() - timedelta(days=1))
+    run_all(timedelta(hours=1))
+    code, status, detail = maintained()
+    assert (code, status) == (200, "late")
+    assert detail.startswith("Nothing has run for 1 h: check that a worker and one beat are running")
+    run_all(timedelta())
+    assert maintained() == (200, "ok", "What is scheduled runs.")
+    PeriodicTask.objects.update(enabled=False)
+    assert maintained()[:2] == (200, "off")
+
+
+def test_a_database_without_our_tables_is_unknown(maintained: Callable[[], tuple[int, str, str]]) -> None:
+    with connection.schema_editor() as editor:
+        editor.alter_db_table(MaintenanceRun, "djust_maintenancerun", "elsewhere")
+    try:
+        assert maintained()[:2] == (200, "unknown")
+    finally:
+        with connection.schema_editor() as editor:
+            editor.alter_db_table(MaintenanceRun, "elsewhere", "djust_maintenancerun")
+
+
+async def test_a_database_that_hangs_or_refuses_delays_and_breaks_nothing(
+    postgres: Postgres, tcp_proxy: Callable[[Postgres], TcpProxy], tmp_path: Path
+) -> None:
+    name = f"health_{tmp_path.name.replace('-', '_')}"
+    env = {"DJANGO_SETTINGS_MODULE": "tests.settings", "TEST_DATABASE_URL": postgres.create_database(name)}
+    migrate = [sys.executable, "-m", "django", "migrate", "-v0"]
+    await sync_to_async(subprocess.run)(migrate, check=True, cwd=ROOT, env=child_environment(env))
+    proxy = tcp_proxy(postgres)
+    env["TEST_DATABASE_URL"] = f"postgres://{ROLE}@{proxy.host}:{proxy.port}/{name}"
+    app = UvicornServer("django.core.asgi:get_asgi_application", arguments=["--factory"], cwd=ROOT, env=env)
+    with app as web:
+        async with httpx.AsyncClient(base_url=f"{web.url}/djust/", timeout=30) as http:
+
+            async def maintenance() -> str:
+                answer = await http.get("health/")
+                assert answer.status_code == 200
+                found: str = answer.json()["maintenance"]["status"]
+                return found
+
+            assert await maintenance() == "never"
+            await sync_to_async(proxy.blackhole)()
+            waiting = asyncio.create_task(maintenance())
+            # The event loop is free meanwhile, for what needs no database.
+            async with asyncio.timeout(30):
+                while not waiting.done():
+                    assert (await http.get("health/live/")).status_code == 200
+            assert await waiting == "unknown"
+            # Who asks while the database still hangs is told so at once, by the same thread and connection.
+            connections = proxy.connections
+            assert [await maintenance() for _ in range(5)] == ["unknown"] * 5
+            assert proxy.connections == connections
+            await sync_to_async(proxy.restore)()
+            async with asyncio.timeout(30):
+                while await maintenance() != "never":
+                    pass
+            await sync_to_async(proxy.refuse)()
+            assert await maintenance() == "unknown"
