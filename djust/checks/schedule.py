@@ -42,7 +42,16 @@ def check_broker(**_: Any) -> list[CheckMessage]:
                 id="djust.W007",
             )
         ]
-    connection = current_app.connection_for_write()
+    try:
+        connection = current_app.connection_for_write()
+    except (ImportError, KeyError):
+        return [
+            CheckWarning(
+                "The broker URL names a transport that is unknown or not installed.",
+                hint="Let CELERY_BROKER_URL begin with redis:// or amqp://, or install what its transport needs.",
+                id="djust.W007",
+            )
+        ]
     if connection.transport_cls == "memory":
         return [
             CheckWarning(

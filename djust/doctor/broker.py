@@ -55,7 +55,14 @@ def connected() -> Iterator[Broker]:
     Raises:
         BrokerUnavailable: It does not answer. The message names its place and no more.
     """
-    with current_app.connection_for_write(connect_timeout=CONNECT_SECONDS) as connection:
+    unknown = False
+    try:
+        made = current_app.connection_for_write(connect_timeout=CONNECT_SECONDS)
+    except (ImportError, KeyError):
+        unknown = True
+    if unknown:
+        raise BrokerUnavailable("The broker URL names a transport that is unknown or not installed.")
+    with made as connection:
         connection.transport_options = {**(connection.transport_options or {}), **IMPATIENT}
         place = _place(connection)
         failure = _connect(connection)
@@ -67,8 +74,9 @@ def connected() -> Iterator[Broker]:
 def _connect(connection: Connection) -> str | None:
     """Connect, and return in words of ours why that did not work."""
     try:
-        connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0)
-    except (ImportError, KeyError):
+        # Each host of a URL that names several, once.
+        connection.ensure_connection(max_retries=max(0, len(connection.alt) - 1), interval_start=0, interval_step=0)
+    except ImportError:
         return "has a transport that is not installed"
     except (OperationalError, OSError) as error:
         # Their texts quote URLs, so only the kind is taken from them.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -45,10 +45,21 @@ def as_lines(findings: Sequence[Finding], *, width: int, paint: Mapping[Status, 
     lines = []
     for group, members in groupby(findings, key=lambda finding: finding.item.group):
         lines.append(group.capitalize())
-        for finding in members:
+        for finding in _merged(members):
             lines += _lines(finding, width, paint.get(finding.status, str))
         lines.append("")
     return [*lines, _summary(findings)]
+
+
+def _merged(findings: Iterable[Finding]) -> Iterator[Finding]:
+    """Put those that were skipped for one reason on one line."""
+    for (status, text), members in groupby(findings, key=lambda finding: (finding.status, finding.text)):
+        group = list(members)
+        if status is Status.SKIPPED and len(group) > 1:
+            others = ", ".join(finding.item.label for finding in group[1:])
+            yield Finding(group[0].item, status, f"and {others}: {text}")
+        else:
+            yield from group
 
 
 def _lines(finding: Finding, width: int, paint: Paint) -> list[str]:

@@ -7,6 +7,7 @@ from django.core.checks import ERROR, WARNING, CheckMessage, run_checks
 from djust.doctor.findings import Finding, Item, ok, problem, warning
 
 NOTHING = "The system checks have nothing to say."
+_NO_HINT = "Correct the setting, or list the check in SILENCED_SYSTEM_CHECKS if it is meant."
 
 
 def examine(*, production: bool) -> list[Finding]:
@@ -20,4 +21,4 @@ def examine(*, production: bool) -> list[Finding]:
 
 def _finding(message: CheckMessage) -> Finding:
     kind = problem if message.level >= ERROR else warning
-    return kind(Item.CHECKS, f"{message.id}: {' '.join(str(message.msg).split())}", message.hint or "")
+    return kind(Item.CHECKS, f"{message.id}: {' '.join(str(message.msg).split())}", message.hint or _NO_HINT)

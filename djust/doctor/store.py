@@ -47,14 +47,20 @@ def reach(backend: StateBackend) -> Finding:
 def rights(backend: StateBackend) -> Finding:
     """Do everything that djust does, once, with a session of the doctor's own, and say what is refused."""
     started = time.perf_counter()
+    name = f"djust_doctor:{secrets.token_hex(8)}"
     refused = []
-    for what, work in _WORK:
-        try:
-            work(backend)
-        except BackendDenied:
-            refused.append(what)
-        except DjustError as error:
-            return problem(Item.RIGHTS, f"It could not {what}: {error}", "See docs/redis.md.")
+    try:
+        for what, work in _WORK:
+            try:
+                work(backend, name)
+            except BackendDenied:
+                refused.append(what)
+            except DjustError as error:
+                return problem(Item.RIGHTS, f"It could not {what}: {error}", "See docs/redis.md.")
+    finally:
+        # Where the last step was refused. A store that went away cannot be asked; the session ends by itself.
+        with suppress(DjustError):
+            backend.delete(name)
     if refused:
         return problem(Item.RIGHTS, f"This user of Redis may not {', '.join(refused)}.", _RIGHTS)
     took = (time.perf_counter() - started) * 1000
@@ -67,34 +73,31 @@ def rights(backend: StateBackend) -> Finding:
     return ok(Item.RIGHTS, f"A session was written, read, touched, counted, measured and ended in {took:.0f} ms.")
 
 
-def _keep(backend: StateBackend) -> None:
-    name = f"djust_doctor:{secrets.token_hex(8)}"
-    try:
-        backend.set(name, {"doctor": True}, TRIAL_SECONDS, owner=name, label="djust_doctor")
-        backend.get(name)
-        backend.touch(name)
-        backend.delete_owner(name)
-    finally:
-        # Where one of them was refused. A store that went away cannot be asked; the session ends by itself.
-        with suppress(DjustError):
-            backend.delete(name)
+def _keep(backend: StateBackend, name: str) -> None:
+    backend.set(name, {"doctor": True}, TRIAL_SECONDS, owner=name, label="djust_doctor")
+    backend.get(name)
+    backend.touch(name)
 
 
-def _clean_up(backend: StateBackend) -> None:
-    token = f"doctor:{secrets.token_hex(8)}"
-    backend.acquire_lease("doctor", token, get_config().redis_timeout)
-    backend.release_lease("doctor", token)
+def _measure(backend: StateBackend, _name: str) -> None:
+    backend.get_memory_stats()
+    if backend.monitor is not None:
+        denied = [measured.refused for measured in backend.monitor.measure(1) if measured.refused]
+        if denied:
+            raise BackendDenied(denied[0])
+
+
+def _clean_up(backend: StateBackend, name: str) -> None:
+    backend.acquire_lease("doctor", name, get_config().redis_timeout)
+    backend.release_lease("doctor", name)
     backend.backlog()
 
 
-def _list(backend: StateBackend) -> None:
-    next(backend.iter_sessions(page_size=1), None)
-
-
-_WORK: tuple[tuple[str, Callable[[StateBackend], object]], ...] = (
+_WORK: tuple[tuple[str, Callable[[StateBackend, str], object]], ...] = (
     ("keep sessions", _keep),
+    ("count sessions", lambda backend, _: backend.get_stats()),
+    ("measure sessions", _measure),
+    ("list sessions", lambda backend, _: next(backend.iter_sessions(page_size=1), None)),
     ("clean up", _clean_up),
-    ("count sessions", lambda backend: backend.get_stats()),
-    ("measure sessions", lambda backend: backend.get_memory_stats()),
-    ("list sessions", _list),
+    ("end the sessions of an owner", lambda backend, name: backend.delete_owner(name)),
 )

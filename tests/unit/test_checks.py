@@ -183,7 +183,7 @@ def test_the_way_to_redis(url: str, found: list[str], settings: Any) -> None:
 # The schedule
 
 
-@pytest.mark.parametrize("url", ["memory://", None])
+@pytest.mark.parametrize("url", ["memory://", "nonsense://host", None])
 def test_a_broker_that_nobody_shares(url: str | None, celery: Celery) -> None:
     celery.conf.broker_url = url
     assert ids() == ["djust.W007"]
