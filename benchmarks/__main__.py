@@ -6,12 +6,19 @@ import argparse
 import os
 from pathlib import Path
 
-from benchmarks import figures, memory, size, store, sweep
+from benchmarks import figures, memory, size, store, sweep, watch
 from tests.servers import binaries
 from tests.servers.binaries import Binary
 from tests.servers.redis_server import RedisServer
 
-PARTS = {"store": store.run, "memory": memory.run, "sweep": sweep.run, "size": size.run, "figures": figures.run}
+PARTS = {
+    "store": store.run,
+    "memory": memory.run,
+    "sweep": sweep.run,
+    "size": size.run,
+    "figures": figures.run,
+    "watch": watch.run,
+}
 
 
 def main() -> None:

@@ -24,6 +24,9 @@ SOFT_TIME_LIMIT_SECONDS = 50.0
 LONG_TIME_LIMIT_SECONDS = 3600.0
 LONG_SOFT_TIME_LIMIT_SECONDS = 3500.0
 
+#: How long the rows of samples, and of checks that found nothing, are kept: there are thousands a day.
+UNEVENTFUL_KEPT = timedelta(days=1)
+
 _TASK = MaintenanceRun.Task
 _OUTCOME = MaintenanceRun.Outcome
 _DID_NOT_RUN = (_OUTCOME.SKIPPED, _OUTCOME.NOT_APPLICABLE)
@@ -135,5 +138,8 @@ def _mark_killed(row: MaintenanceRun) -> None:
 
 
 def _prune() -> None:
-    cutoff = timezone.now() - timedelta(days=get_config().run_history_days)
-    MaintenanceRun.objects.filter(started_at__lt=cutoff).delete()
+    now = timezone.now()
+    MaintenanceRun.objects.filter(started_at__lt=now - timedelta(days=get_config().run_history_days)).delete()
+    # Samples are kept by themselves, and a check that found nothing says nothing after a day.
+    quiet = MaintenanceRun.objects.filter(started_at__lt=now - UNEVENTFUL_KEPT, outcome=_OUTCOME.DONE)
+    quiet.filter(Q(task=_TASK.SAMPLE_MEMORY) | Q(task=_TASK.CHECK_EVICTIONS, figures__lost=0)).delete()

@@ -7,6 +7,7 @@ from typing import Any
 from django.utils import timezone
 
 from djust.exceptions import BackendError
+from djust.monitoring import alerts, notify
 from djust.monitoring.findings import Findings
 from djust.monitoring.gather import gather
 from djust.monitoring.look import find_losses
@@ -41,8 +42,15 @@ def check_evictions(backend: StateBackend | None = None, *, trigger: str = "call
 
 
 def _react(backend: StateBackend, findings: Findings, unreachable: str | None = None) -> dict[str, Any]:
-    gather(backend, findings, timezone.now(), unreachable)
-    return {}
+    report = alerts.evaluate(gather(backend, findings, timezone.now(), unreachable))
+    delivery = notify.deliver()
+    return {
+        "alerts_fired": len(report.fired) + len(report.escalated),
+        "alerts_resolved": len(report.resolved),
+        "alerts_open": len(report.open),
+        "messages_sent": delivery.sent,
+        "messages_failed": delivery.failed,
+    }
 
 
 def _report(backend: StateBackend, findings: Findings) -> dict[str, Any]:

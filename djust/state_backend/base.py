@@ -181,7 +181,8 @@ class StateBackend(ABC):
     def get_stats(self) -> dict[str, Any]:
         """Return ``backend``, ``total_sessions``, ``overdue_sessions``, ``oldest_session_age``,
         ``newest_session_age``, ``average_age`` (seconds since the last activity, ``None`` without sessions) and
-        ``verified_at``, since when what is counted is known to be there (``None``: nobody has looked yet).
+        ``verified_at``: when the whole index was last compared with the data, or, if it never was, when its oldest
+        session was last written.
         """
 
     @abstractmethod

@@ -47,11 +47,10 @@ class Stats:
     _shares: list[tuple[int, float, int]] = field(default_factory=list)
 
     @property
-    def verified_at(self) -> datetime | None:
-        """Since when what the index says is known to be there; an empty one says nothing that could be wrong."""
-        if self.verified_ms is None:
-            return None
-        return from_milliseconds(self.now_ms if math.isinf(self.verified_ms) else int(self.verified_ms))
+    def verified_at(self) -> datetime:
+        """When the whole index was last known to be right: when it was walked, or when all it counts was written."""
+        verified = self.first_active if self.verified_ms is None else self.verified_ms
+        return from_milliseconds(self.now_ms if verified is None or math.isinf(verified) else int(verified))
 
     @property
     def oldest(self) -> float | None:

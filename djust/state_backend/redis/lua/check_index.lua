@@ -10,9 +10,7 @@ local lost, entries = {}, {}
 for i = 1, #page[2], 2 do
   local member, deadline = page[2][i], page[2][i + 1]
   if tonumber(deadline) > now then
-    local key = unpack_member(member).key
-    local live = header(base .. 's:' .. key)
-    if live == nil or live and pack_member(key, live.created, live.bucket, live.owner, live.label) ~= member then
+    if is_lost(base .. 's:' .. member_key(member), member) then
       lost[#lost + 1] = member
       entries[#entries + 1] = member
       entries[#entries + 1] = deadline

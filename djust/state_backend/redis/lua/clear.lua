@@ -5,7 +5,7 @@
 local base = string.sub(KEYS[1], 1, -4)
 local members = redis.call('ZRANGE', KEYS[1], 0, ARGV[1] - 1)
 local payloads, ended = {}, 0
-for i = 1, #members do payloads[i] = base .. 's:' .. unpack_member(members[i]).key end
+for i = 1, #members do payloads[i] = base .. 's:' .. member_key(members[i]) end
 if #members > 0 then
   ended = redis.call('UNLINK', unpack(payloads))
   redis.call('ZREM', KEYS[1], unpack(members))

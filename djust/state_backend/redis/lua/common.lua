@@ -42,6 +42,12 @@ local function pack_member(key, created, bucket, owner, label)
   return struct.pack('>I6BHH', created, bucket, #key, #owner) .. key .. owner .. label
 end
 
+-- The key alone, for those who look at many.
+local function member_key(member)
+  local high, low = string.byte(member, 8, 9)
+  return string.sub(member, 12, 11 + high * 256 + low)
+end
+
 local function unpack_member(member)
   local created, bucket, klen, olen, at = struct.unpack('>I6BHH', member)
   local owner_at = at + klen
@@ -51,6 +57,20 @@ local function unpack_member(member)
     owner = string.sub(member, owner_at, owner_at + olen - 1),
     label = string.sub(member, owner_at + olen),
   }
+end
+
+-- Whether a payload is gone, or that of a later incarnation than `member` is. The first 51 bytes tell nearly always.
+local function is_lost(payload, member)
+  local raw = redis.pcall('GETRANGE', payload, 0, FIXED - 1)
+  if raw == '' then return true end
+  if type(raw) == 'string' and #raw == FIXED and string.sub(raw, 15, 20) == string.sub(member, 1, 6)
+    and string.sub(raw, 47, 49) == string.sub(member, 7, 7) .. string.sub(member, 10, 11) then
+    return false
+  end
+  local live = header(payload)
+  if not live then return live == nil end
+  local entry = unpack_member(member)
+  return pack_member(entry.key, live.created, live.bucket, live.owner, live.label) ~= member
 end
 
 local function owner_key(base, bucket)

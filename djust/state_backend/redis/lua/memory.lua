@@ -6,7 +6,7 @@ local found = {}
 for i = 1, #ARGV do
   local member = redis.call('ZREVRANGE', KEYS[1], ARGV[i], ARGV[i])[1]
   if member then
-    local bytes = redis.call('MEMORY', 'USAGE', base .. 's:' .. unpack_member(member).key)
+    local bytes = redis.call('MEMORY', 'USAGE', base .. 's:' .. member_key(member))
     if bytes then
       found[#found + 1] = member
       found[#found + 1] = bytes

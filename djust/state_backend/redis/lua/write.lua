@@ -75,9 +75,7 @@ end
 local looked = redis.call('ZRANGE', due, from, from + looks - 1, 'WITHSCORES')
 local over = {}
 for i = 1, #looked, 2 do
-  local high, low = string.byte(looked[i], 8, 9)
-  local key_ends = 11 + high * 256 + low
-  if tonumber(looked[i + 1]) <= now or redis.call('PTTL', base .. 's:' .. string.sub(looked[i], 12, key_ends)) == -2 then
+  if tonumber(looked[i + 1]) <= now or redis.call('PTTL', base .. 's:' .. member_key(looked[i])) == -2 then
     over[#over + 1] = looked[i]
     over[#over + 1] = looked[i + 1]
   end
