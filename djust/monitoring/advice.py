@@ -149,7 +149,7 @@ def _arithmetic(found: Sizing) -> str:
     notes.append("index included" if found.index_bytes is not None else "index not known")
     text = f"{counted(found.sessions, 'session')} x {size(each)} ({', '.join(notes)}) = {size(found.now_bytes)} now"
     if found.other_bytes is not None:
-        text += f", {size(found.other_bytes)} is not sessions"
+        text += f", {size(found.other_bytes)} of other data"
     if found.peak_bytes is not None and found.peak_sessions is not None:
         text += f", the peak of {count(found.peak_sessions)} needs {size(found.peak_bytes)} in all"
     return text

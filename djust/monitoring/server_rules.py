@@ -38,9 +38,7 @@ def memory_high(rule: Rule, reading: Reading) -> Iterator[Finding]:
         if sample is None:
             yield unknown(server.node, _NO_SAMPLE)
         elif sample.usage is None:
-            # A server without a limit cannot be full; one whose figures are withheld may be.
-            withheld = sample.used_bytes is None or sample.limit_bytes is None
-            yield unknown(server.node, "Its usage is not known.") if withheld else calm(server.node)
+            yield unknown(server.node, "Its usage is not known.")
         else:
             yield _judge_usage(rule, reading, server, sample, sample.usage)
 
@@ -132,9 +130,8 @@ def time_to_full(rule: Rule, reading: Reading) -> Iterator[Finding]:
         if sample is None:
             yield unknown(server.node, _NO_SAMPLE)
         elif sample.seconds_to_full is None:
-            # With a reason it is not known, without one it does not grow.
-            reason = sample.unavailable.get("seconds_to_full")
-            yield calm(server.node) if reason is None else unknown(server.node, str(reason))
+            # Where usage is known, there is no forecast because the memory does not grow.
+            yield unknown(server.node, "Its usage is not known.") if sample.usage is None else calm(server.node)
         else:
             left = duration(sample.seconds_to_full)
             usage = "" if sample.usage is None else f" It uses {share(sample.usage)} now."
