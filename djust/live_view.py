@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from djust.conf import get_config
-from djust.log import logger
-from djust.sessions import clean_up
+from djust.sessions import clean_up, warn_if_shorter
 from djust.state_backend.registry import get_backend
 
 
@@ -21,9 +19,7 @@ def cleanup_expired_sessions(ttl: float | None = None) -> int:
         How many were removed. 0 also if another clean-up is at work, or if the sessions live in another process; the
         log says which.
     """
-    configured = get_config().session_ttl
-    if ttl is not None and ttl > 0 and (configured <= 0 or ttl < configured):
-        logger.warning("cleanup_ttl_shorter", ttl=ttl, session_ttl=configured)
+    warn_if_shorter(ttl)
     return clean_up(ttl=ttl).removed
 
 

@@ -136,6 +136,15 @@ def clean_up(
             backend.release_lease(LEASE_NAME, token)
 
 
+def warn_if_shorter(ttl: float | None) -> bool:
+    """Log a warning if a clean-up with this ``ttl`` ends sessions that are still wanted; return whether it does."""
+    configured = get_config().session_ttl
+    if ttl is None or ttl <= 0 or 0 < configured <= ttl:
+        return False
+    logger.warning("cleanup_ttl_shorter", ttl=ttl, session_ttl=configured)
+    return True
+
+
 def count_due(backend: StateBackend | None = None, ttl: float | None = None) -> int:
     """Return how many sessions a clean-up would remove now."""
     backend = backend or get_backend()

@@ -143,6 +143,25 @@ def test_a_ttl_by_hand_ends_what_idled_for_longer(backend: RedisStateBackend) ->
     assert {info.key for info in backend.iter_sessions()} == {f"never{number}" for number in range(40)}
 
 
+def test_a_ttl_that_ends_wanted_sessions_is_said(settings: Any, caplog: pytest.LogCaptureFixture) -> None:
+    settings.DJUST_CONFIG = {"STATE_BACKEND": "memory", "SESSION_TTL": 7200}
+
+    def said(*arguments: str) -> tuple[str, int]:
+        caplog.clear()
+        stderr = StringIO()
+        call_command("cleanup_sessions", *arguments, stdout=StringIO(), stderr=stderr)
+        return stderr.getvalue(), sum("cleanup_ttl_shorter" in record.getMessage() for record in caplog.records)
+
+    for arguments in (["--ttl", "3600"], ["--ttl", "3600", "--json"], ["--ttl", "3600", "--dry-run"]):
+        text, logged = said(*arguments)
+        assert "--ttl 3600 is shorter than SESSION_TTL (7200 s)" in text
+        assert logged == 1
+    for arguments in ([], ["--ttl", "7200"], ["--ttl=0"]):
+        assert said(*arguments) == ("", 0)
+    settings.DJUST_CONFIG = {"STATE_BACKEND": "memory", "SESSION_TTL": 0}
+    assert said("--ttl", "3600")[1] == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

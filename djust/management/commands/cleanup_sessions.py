@@ -13,7 +13,7 @@ from djust.maintenance import record_run
 from djust.management.base import StoreCommand, add_budget, bad_arguments, caller, seconds
 from djust.models import MaintenanceRun
 from djust.monitoring.losses import recorded_losses
-from djust.sessions import NOT_APPLICABLE, clean_up, count_due
+from djust.sessions import NOT_APPLICABLE, clean_up, count_due, warn_if_shorter
 from djust.state_backend.base import StateBackend
 from djust.state_backend.registry import get_backend
 
@@ -49,6 +49,13 @@ class Command(StoreCommand):
             bad_arguments("--all removes every session, so --ttl has no meaning beside it. Use one of them.")
         if options["all"] and not options["dry_run"]:
             self._confirm(options)
+        if warn_if_shorter(options["ttl"]):
+            self.stderr.write(
+                self.style.WARNING(
+                    f"--ttl {options['ttl']:g} is shorter than SESSION_TTL ({get_config().session_ttl:g} s): sessions "
+                    "that are still wanted end too. Leave --ttl out to go by each session's own time to live."
+                )
+            )
         backend = get_backend()
         out_of_reach = backend.process_local and not backend.ever_used
         if options["dry_run"]:
