@@ -237,4 +237,4 @@ def _figure(alert: Alert, value: float | None) -> str:
         return percent(value)
     if unit == "seconds":
         return length(value)
-    return f"{number(value) if value == int(value) else number_format(value, 2)} {unit}".rstrip()
+    return f"{number(int(value)) if value == int(value) else number_format(value, 2)} {unit}".rstrip()

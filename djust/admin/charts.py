@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
@@ -48,20 +48,14 @@ class Chart:
     note: str = ""
 
 
-def make_charts(timeline: Timeline, *, no_samples: str, no_cleanups: str) -> list[Chart]:
+def make_charts(timeline: Timeline, empty: Mapping[str, str]) -> list[Chart]:
     """Return the charts of the overview.
 
     Args:
         timeline: The figures.
-        no_samples: What to say where there are no samples.
-        no_cleanups: What to say where there was no clean-up.
+        empty: Name of a chart: what to say where there is nothing to see.
     """
-    return [
-        _memory(timeline, no_samples),
-        _losses(timeline, no_samples),
-        _sessions(timeline, no_samples),
-        _cleanups(timeline, no_cleanups),
-    ]
+    return [make(timeline, empty[name]) for name, make in _CHARTS.items()]
 
 
 def drawing(timeline: Timeline, charts: Sequence[Chart]) -> dict[str, Any]:
@@ -98,12 +92,12 @@ def _points(timeline: Timeline, chart: Chart) -> list[list[Any]]:
     return [[_milliseconds(moment), *rest] for moment, *rest in rows]
 
 
-def _memory(timeline: Timeline, no_samples: str) -> Chart:
+def _memory(timeline: Timeline, empty: str) -> Chart:
     several = len(timeline.nodes) > 1
     title = _("Memory of the fullest server") if several else _("Memory")
     seen = [interval for interval in timeline.intervals if interval.used_bytes is not None]
     if not seen:
-        return Chart(name="memory", title=title, unit="", summary="", empty=no_samples)
+        return Chart(name="memory", title=title, unit="", summary="", empty=empty)
     most = max(max(interval.used_bytes or 0, interval.limit_bytes or 0) for interval in seen)
     unit, size = ("GB", _GIGABYTE) if most >= 10 * _GIGABYTE else ("MB", _MEGABYTE)
     last, worst = seen[-1], max(seen, key=lambda interval: interval.usage or 0)
@@ -146,18 +140,16 @@ def _memory(timeline: Timeline, no_samples: str) -> Chart:
     )
 
 
-def _losses(timeline: Timeline, no_samples: str) -> Chart:
+def _losses(timeline: Timeline, empty: str) -> Chart:
     title = _("Evictions and lost sessions")
     seen = [interval for interval in timeline.intervals if interval.evicted is not None or interval.lost is not None]
     if not seen:
-        return Chart(name="losses", title=title, unit="", summary="", empty=no_samples)
-    evicted, lost = (sum(getattr(interval, name) or 0 for interval in seen) for name in ("evicted", "lost"))
-    summary = _("%(evicted)s keys evicted, %(lost)s live sessions lost.") % {
-        "evicted": number(evicted),
-        "lost": number(lost),
+        return Chart(name="losses", title=title, unit="", summary="", empty=empty)
+    evicted, lost = _total(interval.evicted for interval in seen), _total(interval.lost for interval in seen)
+    summary = _("Keys evicted: %(evicted)s. Live sessions lost: %(lost)s.") % {
+        "evicted": _("not known") if evicted is None else number(evicted),
+        "lost": _("not known") if lost is None else number(lost),
     }
-    if not evicted and not lost:
-        summary = _("No key was evicted and no live session was lost.")
     eventful = [interval for interval in seen if interval.evicted or interval.lost]
     return Chart(
         name="losses",
@@ -176,11 +168,11 @@ def _losses(timeline: Timeline, no_samples: str) -> Chart:
     )
 
 
-def _sessions(timeline: Timeline, no_samples: str) -> Chart:
+def _sessions(timeline: Timeline, empty: str) -> Chart:
     title = _("Live sessions")
     seen = [interval for interval in timeline.intervals if interval.sessions is not None]
     if not seen:
-        return Chart(name="sessions", title=title, unit="", summary="", empty=no_samples)
+        return Chart(name="sessions", title=title, unit="", summary="", empty=empty)
     counts = [round(interval.sessions or 0) for interval in seen]
     return Chart(
         name="sessions",
@@ -196,11 +188,11 @@ def _sessions(timeline: Timeline, no_samples: str) -> Chart:
     )
 
 
-def _cleanups(timeline: Timeline, no_cleanups: str) -> Chart:
+def _cleanups(timeline: Timeline, empty: str) -> Chart:
     title = _("Clean-ups and their backlog")
     seen = [interval for interval in timeline.intervals if interval.cleanups]
     if not seen:
-        return Chart(name="cleanups", title=title, unit="", summary="", empty=no_cleanups)
+        return Chart(name="cleanups", title=title, unit="", summary="", empty=empty)
     left = max((interval.left for interval in seen if interval.left is not None), default=None)
     summary = _("%(runs)s clean-ups removed %(removed)s expired sessions.") % {
         "runs": number(sum(interval.cleanups for interval in seen)),
@@ -237,6 +229,11 @@ def _rows(
     return [[timeline.range.name_of(interval.at), *cells(interval)] for interval in reversed(intervals)]
 
 
+def _total(counts: Iterable[int | None]) -> int | None:
+    known = [count for count in counts if count is not None]
+    return sum(known) if known else None
+
+
 def _scaled(value: int | None, size: int) -> float | None:
     return None if value is None else value / size
 
@@ -251,3 +248,11 @@ def _rounded(value: float | None) -> float | None:
 
 def _milliseconds(seconds: float) -> int:
     return round(seconds * 1000)
+
+
+_CHARTS: dict[str, Callable[[Timeline, str], Chart]] = {
+    "memory": _memory,
+    "losses": _losses,
+    "sessions": _sessions,
+    "cleanups": _cleanups,
+}

@@ -2,17 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext as _
 
+from djust.admin.timeline import Timeline
 from djust.conf import get_config
-from djust.models import MaintenanceRun
+from djust.models import MaintenanceRun, MemorySample
 
 _OUTCOME = MaintenanceRun.Outcome
 
 
-def why_no_samples() -> str:
-    """Return why there are no samples, as far as the settings and the history know."""
+def why_empty(timeline: Timeline, latest: Sequence[MemorySample]) -> dict[str, str]:
+    """Return for each chart why it is empty, in case it is.
+
+    Args:
+        timeline: What there is.
+        latest: The latest sample of each server, which knows why a figure is missing.
+    """
+    sampled, cleaned = bool(timeline.nodes), any(interval.cleanups for interval in timeline.intervals)
+    no_samples = "" if sampled else _why_no_samples()
+    return {
+        "memory": no_samples or _why_missing(latest, "used_bytes"),
+        "losses": no_samples or _why_missing(latest, "evicted"),
+        "sessions": no_samples or _why_missing(latest, "sessions"),
+        "cleanups": "" if cleaned else _why_no_cleanups(),
+    }
+
+
+def _why_missing(latest: Sequence[MemorySample], figure: str) -> str:
+    reasons = {sample.unavailable[figure] for sample in latest if figure in sample.unavailable}
+    return _("Unavailable: %(reason)s") % {"reason": " ".join(sorted(reasons)) or _("no sample has this figure.")}
+
+
+def _why_no_samples() -> str:
     if _keeps_sessions_in_memory():
         return _(
             "Not applicable: the memory backend keeps sessions in each web process. With Redis, its memory, its "
@@ -27,8 +51,7 @@ def why_no_samples() -> str:
     return _no_figures(last) or _("No samples in this time. Choose a longer one.")
 
 
-def why_no_cleanups() -> str:
-    """Return why there were no clean-ups, as far as the settings and the history know."""
+def _why_no_cleanups() -> str:
     if _keeps_sessions_in_memory():
         return _("Not applicable: with the memory backend each web process removes its own expired sessions.")
     last = MaintenanceRun.objects.filter(task=MaintenanceRun.Task.CLEANUP).first()

@@ -17,7 +17,7 @@ from djust.admin.actions import go_back, log_action, only_post
 from djust.admin.alerts import open_alert
 from djust.admin.chart_library import library_version, serve_library
 from djust.admin.charts import drawing, make_charts
-from djust.admin.emptiness import why_no_cleanups, why_no_samples
+from djust.admin.emptiness import why_empty
 from djust.admin.losses import recent_losses
 from djust.admin.ranges import DEFAULT_RANGE, RANGES
 from djust.admin.readonly import ReadOnly
@@ -27,7 +27,7 @@ from djust.admin.tiles import make_tiles
 from djust.admin.timeline import read_timeline
 from djust.admin.times import ago, exact, milliseconds
 from djust.models import MaintenanceRun, Overview
-from djust.monitoring.summary import summarise
+from djust.monitoring.summary import Summary, summarise
 
 SCHEDULE_PERMISSION = "django_celery_beat.change_periodictask"
 
@@ -62,14 +62,15 @@ class OverviewAdmin(ReadOnly, _ModelAdmin):
         if not self.has_view_permission(request):
             raise PermissionDenied
         now = timezone.now()
+        summary = summarise(now)
         context = {
             **self.admin_site.each_context(request),
             "title": self.opts.verbose_name.capitalize() if self.opts.verbose_name else "",
             "opts": self.opts,
             "now_exact": exact(now),
             "library_version": library_version(),
-            **_state(request, now),
-            **_charts(request, now),
+            **_state(request, summary),
+            **_charts(request, summary),
             **_maintenance(request, now),
             **_losses(request, now),
             **(extra_context or {}),
@@ -109,8 +110,7 @@ class OverviewAdmin(ReadOnly, _ModelAdmin):
         return go_back(request, reverse("admin:djust_overview_changelist", current_app=self.admin_site.name))
 
 
-def _state(request: HttpRequest, now: datetime) -> dict[str, Any]:
-    summary = summarise(now)
+def _state(request: HttpRequest, summary: Summary) -> dict[str, Any]:
     return {
         "summary": summary,
         "verdict": _VERDICTS.get(summary.verdict, ""),
@@ -121,10 +121,10 @@ def _state(request: HttpRequest, now: datetime) -> dict[str, Any]:
     }
 
 
-def _charts(request: HttpRequest, now: datetime) -> dict[str, Any]:
+def _charts(request: HttpRequest, summary: Summary) -> dict[str, Any]:
     chosen = RANGES.get(request.GET.get("range", ""), RANGES[DEFAULT_RANGE])
-    timeline = read_timeline(chosen, now)
-    charts = make_charts(timeline, no_samples=why_no_samples(), no_cleanups=why_no_cleanups())
+    timeline = read_timeline(chosen, summary.at)
+    charts = make_charts(timeline, why_empty(timeline, summary.samples))
     return {
         "ranges": list(RANGES.values()),
         "range": chosen,

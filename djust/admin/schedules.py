@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from celery.exceptions import ImproperlyConfigured
 from django.apps import apps
-from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Max
 from django.utils import timezone
 from django.utils.translation import gettext as _

@@ -64,7 +64,8 @@ def read_timeline(span: Range, now: datetime) -> Timeline:
         interval = at(row)
         _keep_fullest(interval, row)
         interval.evicted = _add(interval.evicted, row["evicted_keys"])
-        interval.lost = interval.lost or 0  # Someone was there to notice.
+        if row["looked"]:
+            interval.lost = 0  # What was found is added below.
         if row["mean_sessions"] is not None:
             sessions[row["cut"]] += row["mean_sessions"]
     for begins, cuts in groupby(sorted(sessions), key=span.interval):
@@ -100,6 +101,7 @@ def _memory(span: Range, now: datetime) -> Iterable[dict[str, Any]]:
         limit=Max("limit_bytes"),
         share=Max(usage),
         evicted_keys=Sum("evicted"),
+        looked=Count("lost_estimate"),
         mean_sessions=Avg("sessions"),
     )
     return rows
