@@ -230,6 +230,9 @@ class StateBackend(ABC):
             ttl: Also those idle for longer than this many seconds. Zero or less removes nothing at all.
         """
 
+    def check_cursor(self, cursor: str) -> None:
+        """Raise ``InvalidArgument`` if ``reconcile`` cannot go on from ``cursor``. Does not connect."""
+
     def reconcile(self, cursor: str | None, *, repair: frozenset[str] = frozenset()) -> ReconcileStep | None:
         """Compare one slice of the index with the data.
 

@@ -115,10 +115,16 @@ def test_it_goes_on_where_it_had_no_time_left(damaged: RedisStateBackend) -> Non
     assert output_of("--budget", "0.000001")[-1].startswith("Not finished, the time is spent. Go on with --resume ")
 
 
-def test_bad_arguments_are_refused(backend: RedisStateBackend) -> None:
+@pytest.mark.parametrize("cursor", ["nonsense", "", "index:0", "data:x:0", "index:0:²"])
+def test_a_cursor_that_is_none_is_refused_and_no_run(cursor: str, settings: Any) -> None:
+    settings.DJUST_CONFIG = {"STATE_BACKEND": "redis", "REDIS_URL": "redis://127.0.0.1:1/0"}
     with pytest.raises(CommandError, match="no cursor") as raised:
-        output_of("--resume", "nonsense")
+        output_of("--resume", cursor)
     assert raised.value.returncode == 2
+    assert not MaintenanceRun.objects.exists()
+
+
+def test_bad_arguments_are_refused(backend: RedisStateBackend) -> None:
     with pytest.raises(CommandError, match="invalid choice"):
         output_of("--repair", "undecodable")
 

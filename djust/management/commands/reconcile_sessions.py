@@ -13,6 +13,7 @@ from djust.management.base import StoreCommand, add_budget, caller
 from djust.models import MaintenanceRun
 from djust.reconcile import MAX_LISTED, ReconcileReport, reconcile
 from djust.state_backend.records import FINDING_KINDS, REPAIRABLE_KINDS
+from djust.state_backend.registry import get_backend
 
 
 class Command(StoreCommand):
@@ -40,6 +41,9 @@ class Command(StoreCommand):
 
     def work(self, options: dict[str, Any]) -> tuple[dict[str, Any], Sequence[str]]:
         """See ``StoreCommand``."""
+        if options["resume"] is not None:
+            # Before there is a row in the history: it is a slip of the pen, and no run.
+            get_backend().check_cursor(options["resume"])
         with (
             record_run(MaintenanceRun.Task.RECONCILE, trigger="command", triggered_by=caller()) as run,
             self.progress("entries", options) as bar,

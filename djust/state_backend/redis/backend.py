@@ -30,7 +30,7 @@ from djust.state_backend.redis.layout import Layout
 from djust.state_backend.redis.messages import Messages
 from djust.state_backend.redis.monitor import RedisMonitor
 from djust.state_backend.redis.pages import Pages, session_sizes
-from djust.state_backend.redis.reconcile import Reconciler
+from djust.state_backend.redis.reconcile import Reconciler, parse_cursor
 from djust.state_backend.redis.scripts import LEASE, RELEASE
 from djust.state_backend.redis.sweep import RedisSweep, SweepOperations
 
@@ -306,6 +306,9 @@ class RedisStateBackend(StateBackend):
                 removed += sum(session.expired for session in gone)
         await self._aclient.drive(steps.close())
         return removed
+
+    def check_cursor(self, cursor: str) -> None:
+        parse_cursor(cursor)
 
     def reconcile(self, cursor: str | None, *, repair: frozenset[str] = frozenset()) -> ReconcileStep:
         reconciler = Reconciler(self._layout, self._codec, repair=repair, default_ttl_ms=self._default_ttl_ms)

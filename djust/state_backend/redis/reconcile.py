@@ -16,6 +16,19 @@ from djust.state_backend.redis.scripts import CHECK_DATA, CHECK_INDEX, RECOUNT
 PAGE_SIZE = 250
 
 
+def parse_cursor(cursor: str) -> tuple[str, int, str]:
+    """Return phase, number and the cursor within.
+
+    Raises:
+        InvalidArgument: It is no cursor of a reconcile.
+    """
+    phase, _, rest = cursor.partition(":")
+    number, _, inner = rest.partition(":")
+    if phase not in ("index", "rest", "data") or not number.isdecimal() or not inner.isdecimal():
+        raise InvalidArgument("This is no cursor of a reconcile. Begin without one.")
+    return phase, int(number), inner
+
+
 class Reconciler:
     """The steps of a reconcile as operations."""
 
@@ -30,15 +43,12 @@ class Reconciler:
 
     def step(self, cursor: str | None) -> Operation[ReconcileStep]:
         """Do the step that ``cursor`` names: ``phase:number:cursor within``."""
-        phase, _, rest = (cursor or "index:0:0").partition(":")
-        number, _, inner = rest.partition(":")
-        if phase not in ("index", "rest", "data") or not number.isdigit() or not inner.isdigit():
-            raise InvalidArgument("This is no cursor of a reconcile. Begin without one.")
-        if phase == "index" and int(number) < len(self._layout.shards):
-            return (yield from self._index_step(int(number), inner))
-        if phase == "rest" and int(number) < len(self._layout.shards):
-            return (yield from self._rest_step(int(number)))
-        return (yield from self._data_step(int(number), inner))
+        phase, number, inner = parse_cursor(cursor or "index:0:0")
+        if phase == "index" and number < len(self._layout.shards):
+            return (yield from self._index_step(number, inner))
+        if phase == "rest" and number < len(self._layout.shards):
+            return (yield from self._rest_step(number))
+        return (yield from self._data_step(number, inner))
 
     def _index_step(self, number: int, inner: str) -> Operation[ReconcileStep]:
         shard = self._layout.shards[number]
