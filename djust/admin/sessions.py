@@ -15,8 +15,8 @@ from django.template.defaultfilters import filesizeformat
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -224,7 +224,7 @@ class LiveSessionAdmin(ReadOnly, _ModelAdmin):
                 "key": _shortened(info.key, SHORT_KEY),
                 "owner": _shortened(info.owner, SHORT_NAME),
                 "owner_url": self._list_url(by=By.OWNER, q=info.owner) if info.owner else "",
-                "label": _shortened(info.label, SHORT_NAME),
+                "label": _breakable(_shortened(info.label, SHORT_NAME)),
                 "age": duration((now - info.created_at).total_seconds()),
                 "active": ago(min(info.last_active_at, now), now),
                 "expires": ago(info.expires_at, now) if info.expires_at else _("never"),
@@ -287,6 +287,11 @@ def _shortened(text: str | None, length: int) -> str:
     if text is None:
         return EMPTY
     return printable(text if len(text) <= length else f"{text[:length]}…")
+
+
+def _breakable(path: str) -> SafeString:
+    """Return a dotted path that may go on in the next line after each dot."""
+    return format_html_join(mark_safe(".<wbr>"), "{}", ((part,) for part in path.split(".")))
 
 
 def _unsealed(segment: str) -> str:
