@@ -1,4 +1,7 @@
-"""Health of this server, for balancers and people. Trouble of the maintenance never takes a web server out."""
+"""Health of this server, for balancers and people, and figures for Prometheus.
+
+Trouble of the maintenance is told, and never takes a web server out.
+"""
 
 from __future__ import annotations
 
@@ -7,23 +10,34 @@ from typing import Any
 from asgiref.sync import sync_to_async
 from django.core.exceptions import ImproperlyConfigured
 from django.core.handlers.asgi import ASGIRequest
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils.crypto import constant_time_compare
 from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
 
-from djust.conf import SETTING
+from djust.conf import get_config
 from djust.exceptions import DjustError
+from djust.monitoring import metrics as figures
 from djust.monitoring.bounded import BoundedReader, Pending
 from djust.monitoring.heartbeat import Heartbeat, heartbeat
+from djust.monitoring.summary import MISCONFIGURED, read_store
 from djust.state_backend.base import StateBackend
 from djust.state_backend.registry import get_backend
 
-#: What exactly is wrong is said by the check, to those who run the server.
-_MISCONFIGURED = f"{SETTING} cannot be used. Run manage.py check."
+try:
+    from djust.monitoring.exposition import render
+except ImportError:
+    _CAN_RENDER = False
+else:
+    _CAN_RENDER = True
 
 #: Said of maintenance when the database hangs.
 TOO_SLOW = "The database does not answer in time, so nobody knows when maintenance last ran."
 
+NOT_INSTALLED = 'The metrics need prometheus-client, which is not installed here: pip install "djust[metrics]"'
+
 _HEARTBEAT = BoundedReader(heartbeat)
+_DATABASE = BoundedReader(figures.read_database)
 
 
 @never_cache
@@ -35,7 +49,7 @@ async def health(request: HttpRequest) -> JsonResponse:
     except DjustError as error:
         return _unhealthy(str(error), maintenance=await _maintenance(pending))
     except ImproperlyConfigured:
-        return _unhealthy(_MISCONFIGURED, maintenance=await _maintenance(pending))
+        return _unhealthy(MISCONFIGURED, maintenance=await _maintenance(pending))
     return JsonResponse(
         {
             "status": "healthy",
@@ -58,10 +72,35 @@ async def ready(request: HttpRequest) -> JsonResponse:
     try:
         report = await _health_check(request, get_backend())
     except ImproperlyConfigured:
-        return _unhealthy(_MISCONFIGURED)
+        return _unhealthy(MISCONFIGURED)
     if report["status"] != "healthy":
         return _unhealthy(report["error"])
     return JsonResponse({"status": "ready", "latency_ms": report["latency_ms"]})
+
+
+@never_cache
+@require_safe
+def metrics(request: HttpRequest) -> HttpResponse:
+    """Show the figures to Prometheus: those of the database and the store, whichever of them answers."""
+    try:
+        token = get_config().metrics_token
+    except ImproperlyConfigured:
+        return _plain(MISCONFIGURED, 503)
+    if token is not None and not _presents(request, token):
+        return _plain("Authorization: Bearer <METRICS_TOKEN> is needed.", 401, {"WWW-Authenticate": "Bearer"})
+    if not _CAN_RENDER:
+        return _plain(NOT_INSTALLED, 501)
+    pending = _DATABASE.start()
+    store = read_store()
+    body, content_type = render(figures.points(pending.get(), store), request.headers.get("Accept", ""))
+    return HttpResponse(body, content_type=content_type)
+
+
+def _presents(request: HttpRequest, token: str) -> bool:
+    """Whether a request carries the token, compared in a time that tells nothing about it."""
+    scheme, _, presented = request.headers.get("Authorization", "").partition(" ")
+    sent = presented.strip().encode("latin-1", "replace")
+    return scheme.lower() == "bearer" and bool(sent) and constant_time_compare(sent, token.encode())
 
 
 # Under WSGI each request to an asynchronous view has an event loop of its own, and would connect anew.
@@ -89,3 +128,7 @@ async def _maintenance(pending: Pending[Heartbeat]) -> dict[str, str]:
 
 def _unhealthy(error: str, **more: Any) -> JsonResponse:
     return JsonResponse({"status": "unhealthy", "error": error, **more}, status=503)
+
+
+def _plain(text: str, status: int, headers: dict[str, str] | None = None) -> HttpResponse:
+    return HttpResponse(f"{text}\n", status=status, headers=headers, content_type="text/plain; charset=utf-8")

@@ -15,6 +15,7 @@ from djust.conf import SETTING
 from djust.database import DATABASE_ERRORS, read
 from djust.exceptions import DjustError
 from djust.models import Alert, MaintenanceRun, MemorySample, SessionLoss
+from djust.monitoring.alerts import open_alerts
 from djust.monitoring.heartbeat import AWAY, Heartbeat, heartbeat
 from djust.monitoring.wording import count, counted, share
 from djust.state_backend.registry import get_backend
@@ -29,7 +30,6 @@ _MAX_ALERTS = 100
 
 _STATE = Alert.State
 _OUTCOME = MaintenanceRun.Outcome
-_OPEN = (_STATE.FIRING, _STATE.ACKNOWLEDGED, _STATE.SILENCED)
 
 MISCONFIGURED = f"{SETTING} cannot be used. Run manage.py check."
 ELSEWHERE = "The sessions live in the memory of the web process, which no other process can see."
@@ -240,8 +240,7 @@ def _alert_reason(alert: Alert) -> str:
 
 
 def _open_alerts() -> tuple[Alert, ...]:
-    found = Alert.objects.filter(state__in=_OPEN).order_by("-pending_since")[:_MAX_ALERTS]
-    return tuple(sorted(found, key=lambda alert: (alert.state == _STATE.SILENCED, alert.severity != "critical")))
+    return tuple(sorted(open_alerts()[:_MAX_ALERTS], key=lambda alert: alert.state == _STATE.SILENCED))
 
 
 def _latest_samples() -> tuple[MemorySample, ...]:

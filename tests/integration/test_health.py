@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from pathlib import Path
 
-import httpx
 import pytest
 from asgiref.sync import sync_to_async
 from django.db import connection
@@ -23,14 +18,9 @@ from djust.models import MaintenanceRun
 from djust.monitoring.heartbeat import NOT_YET as NOT_YET_SENTENCE
 from djust.monitoring.heartbeat import WATCHED
 from djust.state_backend import InMemoryStateBackend, get_backend
-from tests.servers.postgres import ROLE, Postgres
-from tests.servers.process import child_environment
 from tests.servers.redis_server import RedisServer
-from tests.servers.tcp_proxy import TcpProxy
-from tests.servers.uvicorn_server import UvicornServer
 
 CANARY = "canary-pa55word"
-ROOT = Path(__file__).resolve().parents[2]
 NOT_YET = {"status": "never", "detail": NOT_YET_SENTENCE}
 
 # Maintenance is read in a thread of its own, which sees what was committed.
@@ -186,42 +176,3 @@ def test_a_database_without_our_tables_is_unknown(maintained: Callable[[], tuple
     finally:
         with connection.schema_editor() as editor:
             editor.alter_db_table(MaintenanceRun, "elsewhere", "djust_maintenancerun")
-
-
-async def test_a_database_that_hangs_or_refuses_delays_and_breaks_nothing(
-    postgres: Postgres, tcp_proxy: Callable[[Postgres], TcpProxy], tmp_path: Path
-) -> None:
-    name = f"health_{tmp_path.name.replace('-', '_')}"
-    env = {"DJANGO_SETTINGS_MODULE": "tests.settings", "TEST_DATABASE_URL": postgres.create_database(name)}
-    migrate = [sys.executable, "-m", "django", "migrate", "-v0"]
-    await sync_to_async(subprocess.run)(migrate, check=True, cwd=ROOT, env=child_environment(env))
-    proxy = tcp_proxy(postgres)
-    env["TEST_DATABASE_URL"] = f"postgres://{ROLE}@{proxy.host}:{proxy.port}/{name}"
-    app = UvicornServer("django.core.asgi:get_asgi_application", arguments=["--factory"], cwd=ROOT, env=env)
-    with app as web:
-        async with httpx.AsyncClient(base_url=f"{web.url}/djust/", timeout=30) as http:
-
-            async def maintenance() -> str:
-                answer = await http.get("health/")
-                assert answer.status_code == 200
-                found: str = answer.json()["maintenance"]["status"]
-                return found
-
-            assert await maintenance() == "never"
-            await sync_to_async(proxy.blackhole)()
-            waiting = asyncio.create_task(maintenance())
-            # The event loop is free meanwhile, for what needs no database.
-            async with asyncio.timeout(30):
-                while not waiting.done():
-                    assert (await http.get("health/live/")).status_code == 200
-            assert await waiting == "unknown"
-            # Who asks while the database still hangs is told so at once, by the same thread and connection.
-            connections = proxy.connections
-            assert [await maintenance() for _ in range(5)] == ["unknown"] * 5
-            assert proxy.connections == connections
-            await sync_to_async(proxy.restore)()
-            async with asyncio.timeout(30):
-                while await maintenance() != "never":
-                    pass
-            await sync_to_async(proxy.refuse)()
-            assert await maintenance() == "unknown"
