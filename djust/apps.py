@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 from django.apps import AppConfig
 from django.db.models.signals import post_migrate
 
-from djust import checks  # noqa: F401 - registers them
 from djust.schedule import seed_after_migrate
 
 
@@ -17,4 +18,6 @@ class DjustConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        # They know the alert rules, which know the models, and those are there only now.
+        import_module("djust.checks")
         post_migrate.connect(seed_after_migrate, dispatch_uid="djust.schedule")

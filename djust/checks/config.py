@@ -9,6 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from djust.conf import SETTING, Config, get_config
 from djust.exceptions import DjustError
+from djust.monitoring.rules import configured
 from djust.state_backend.base import StateBackend
 from djust.state_backend.registry import backend_class
 
@@ -24,6 +25,19 @@ def check_config(**_: Any) -> list[CheckMessage]:
     except DjustError as error:
         # What only the backend can judge, such as a time to live that is out of its range.
         return [Error(f"{SETTING} cannot be used: {error}", id="djust.E001")]
+    return []
+
+
+@register("djust")
+def check_alert_rules(**_: Any) -> list[CheckMessage]:
+    """Say at start what is wrong with ``ALERT_RULES``, which no check of the store would notice."""
+    usable = usable_config()
+    if usable is None:
+        return []
+    try:
+        configured(usable[0])
+    except ImproperlyConfigured as error:
+        return [Error(str(error), hint="See docs/alerts.md.", id="djust.E002")]
     return []
 
 

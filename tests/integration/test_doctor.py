@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from datetime import timedelta
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,11 +19,14 @@ from django.utils import timezone
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 from djust.doctor import schedule, servers, workers
+from djust.doctor.broker import connected
 from djust.doctor.findings import Finding, Item, Status
 from djust.doctor.probe import Probe
+from djust.doctor.workers import Answers
 from djust.exceptions import BackendDenied
 from djust.models import MaintenanceRun
 from djust.state_backend import RedisStateBackend
+from tests.servers.celery_processes import CeleryWorker
 from tests.servers.ports import free_port
 from tests.servers.redis_cluster import RedisCluster
 from tests.servers.redis_server import RedisServer
@@ -360,6 +364,47 @@ def test_a_broker_that_is_no_redis(redis7: RedisServer, diagnose: Diagnose, brok
     broker.conf.broker_url = "memory://"
     found = diagnose(redis7.url)
     assert statuses(found, Item.BROKER, Item.BROKER_SERVER, Item.BROKER_POLICY) == ["ok", "skipped", "skipped"]
+
+
+# The workers
+
+
+def test_a_worker_that_knows_no_task(
+    redis_server: StartServer,
+    redis7: RedisServer,
+    diagnose: Diagnose,
+    broker: Celery,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(workers, "PING_SECONDS", 1.5)
+    broker.conf.broker_url = redis_server().url
+    # A Celery app without autodiscover_tasks().
+    bare = f"from celery import Celery\napp = Celery('bare', broker={broker.conf.broker_url!r})\n"
+    (tmp_path / "bare.py").write_text(bare)
+    with CeleryWorker("bare", cwd=tmp_path, pool="solo"):
+        found = diagnose(redis7.url)
+    assert statuses(found, Item.WORKER, Item.TASKS, Item.QUEUES) == ["ok", "problem", "ok"]
+    assert "djust.tasks.cleanup_expired_sessions" in found[Item.TASKS].text
+
+
+def test_workers_that_say_nothing(redis7: RedisServer, broker: Celery) -> None:
+    broker.conf.broker_url = redis7.url
+
+    def judged(answers: Answers, last_run: str | None = None) -> list[Finding]:
+        with connected() as connection:
+            return list(workers.examine(connection, answers, tasks=["t"], queues={"q": ["t"]}, last_run=last_run))
+
+    assert [finding.status for finding in judged(Answers())] == ["problem", "skipped", "skipped"]
+    silent = judged(Answers(), last_run="40 s")
+    assert [finding.status for finding in silent] == ["warning", "skipped", "skipped"]
+    assert "one ran a task 40 s ago" in silent[0].text
+    mute = Answers(workers=("celery@here",))
+    assert [finding.status for finding in judged(mute)] == ["ok", "unavailable", "unavailable"]
+    lonely = Answers(("celery@here",), (), {"celery@here": frozenset("t")}, {"celery@here": frozenset({"other"})})
+    [_, known, consumed] = judged(lonely)
+    assert (known.status, consumed.status) == ("ok", "problem")
+    assert "the queue q, which gets t; it does not exist yet" in consumed.text
 
 
 # The schedule

@@ -16,7 +16,7 @@ from celery import Celery, current_app
 from django.core.checks import Error, run_checks
 from django.http import HttpRequest, JsonResponse
 from django.test import override_settings
-from django.urls import include, path
+from django.urls import clear_url_caches, include, path
 
 from djust.checks import check_config, watching
 from djust.log import NAME
@@ -26,15 +26,18 @@ from tests.servers.process import child_environment
 EXAMPLE = Path(__file__).resolve().parents[2] / "example"
 CANARY = "canary-pa55word"
 DATABASE_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
-REDIS = {"STATE_BACKEND": "redis", "REDIS_URL": "redis://localhost:6379/0", "ALERT_URLS": ["json://alerts.example"]}
+REDIS = {
+    "STATE_BACKEND": "redis",
+    "REDIS_URL": "redis://localhost:6379/0",
+    "ALERT_URLS": ["json://alerts.example"],
+    "METRICS_TOKEN": CANARY,
+}
 
 
-def metrics(request: HttpRequest) -> JsonResponse:
-    """Stands for the view."""
+def own_health(request: HttpRequest) -> JsonResponse:
+    """Stands for a project's own answer."""
     return JsonResponse({})
 
-
-metrics.__module__ = "djust.views"
 
 #: URLs of a project without addresses of ours, of one with its own health answer, and of one with metrics.
 urlpatterns: list[Any] = []
@@ -111,6 +114,21 @@ def test_what_cannot_be_used_is_an_error_that_names_it_and_no_password(config: d
     assert error.id == "djust.E001"
     assert hint in error.msg
     assert CANARY not in error.msg
+
+
+@pytest.mark.parametrize(
+    ("rules", "hint"),
+    [
+        ({"memory_hihg": {"enabled": False}}, "Did you mean 'memory_high'?"),
+        ({"memory_high": {"enabled": "no"}}, "must be True or False"),
+    ],
+)
+def test_alert_rules_that_cannot_be_used(rules: dict[str, Any], hint: str, settings: Any) -> None:
+    configure(settings, ALERT_RULES=rules)
+    [message] = run_checks(tags=["djust"])
+    assert (message.id, hint in message.msg) == ("djust.E002", True)
+    configure(settings, ALERT_RULES={"memory_high": {"enabled": False}})
+    assert ids() == []
 
 
 # The store
@@ -293,14 +311,14 @@ def test_a_log_that_nobody_reads(logger: logging.Logger) -> None:
     ("patterns", "found"),
     [
         ([], ["djust.W013"]),
-        ([path("shop/", metrics)], ["djust.W013"]),
+        ([path("shop/", own_health)], ["djust.W013"]),
         ([path("state/", include("djust.urls"))], []),
-        ([path("up/", include([path("health/", metrics)]))], []),
+        ([path("up/", include([path("health/", own_health)]))], []),
     ],
 )
 def test_no_address_for_health(patterns: list[Any], found: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(f"{__name__}.urlpatterns", patterns)
-    assert [name for name in ids() if name != "djust.W014"] == found
+    assert ids() == found
 
 
 @pytest.mark.parametrize("urls", ["", "nowhere.urls"])
@@ -311,10 +329,13 @@ def test_urls_that_cannot_be_read_are_left_to_django(urls: str, settings: Any) -
 
 @pytest.mark.urls(__name__)
 def test_metrics_for_anybody(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    patterns = [path("health/", metrics), path("metrics/", metrics, name="metrics")]
-    monkeypatch.setattr(f"{__name__}.urlpatterns", patterns)
+    configure(settings, METRICS_TOKEN=None)
+    monkeypatch.setattr(f"{__name__}.urlpatterns", [path("health/", own_health), path("metrics/", own_health)])
+    assert ids() == []
+    monkeypatch.setattr(f"{__name__}.urlpatterns", [path("state/", include("djust.urls"))])
+    clear_url_caches()
     assert ids() == ["djust.W014"]
-    configure(settings, METRICS_TOKEN=CANARY)
+    configure(settings)
     assert ids() == []
     configure(settings, METRICS_TOKEN=None)
     hide(monkeypatch, "prometheus_client")
