@@ -18,7 +18,7 @@ from djust.state_backend.records import SessionInfo, SessionPage
 PAGE_SIZE = 100
 
 #: Entries asked for at once where few of them are wanted.
-WALK_SIZE = 1000
+WALK_SIZE = 500
 
 #: How long one request may look for what is rare.
 BUDGET_SECONDS = 2.0
