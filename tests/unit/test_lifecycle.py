@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from djust.conf import Config
@@ -335,7 +335,6 @@ def test_random_flapping_is_two_messages_at_most(spells: list[tuple[str, int]]) 
     assert [what for _, what in story.told] in ([], ["fired", "resolved"])
 
 
-@settings(max_examples=300)
 @given(
     st.lists(st.tuples(st.sampled_from("cn?WC"), st.integers(1, 40)), max_size=25),
     st.sampled_from([0.0, 120.0, 600.0]),
