@@ -20,7 +20,7 @@ from djust.exceptions import DjustError
 from djust.monitoring import metrics as figures
 from djust.monitoring.bounded import BoundedReader, Pending
 from djust.monitoring.heartbeat import Heartbeat, heartbeat
-from djust.monitoring.summary import MISCONFIGURED, read_store
+from djust.monitoring.summary import MISCONFIGURED, TOO_SLOW, read_store
 from djust.state_backend.base import StateBackend
 from djust.state_backend.registry import get_backend
 
@@ -30,9 +30,6 @@ except ImportError:
     _CAN_RENDER = False
 else:
     _CAN_RENDER = True
-
-#: Said of maintenance when the database hangs.
-TOO_SLOW = "The database does not answer in time, so nobody knows when maintenance last ran."
 
 NOT_INSTALLED = 'The metrics need prometheus-client, which is not installed here: pip install "djust[metrics]"'
 

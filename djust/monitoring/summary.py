@@ -32,6 +32,7 @@ _STATE = Alert.State
 _OUTCOME = MaintenanceRun.Outcome
 
 MISCONFIGURED = f"{SETTING} cannot be used. Run manage.py check."
+TOO_SLOW = "The database does not answer in time, so nobody knows when maintenance last ran."
 ELSEWHERE = "The sessions live in the memory of the web process, which no other process can see."
 
 
@@ -169,6 +170,11 @@ def read_records(now: datetime | None = None) -> Records:
         )
     except (*DATABASE_ERRORS, ImproperlyConfigured):
         return Records(heartbeat=beats, error=AWAY)
+
+
+def unanswered() -> Records:
+    """Return what there is to say when the database did not answer in time."""
+    return Records(heartbeat=Heartbeat(status="unknown", detail=TOO_SLOW), error=TOO_SLOW)
 
 
 def read_store() -> StoreFigures:
