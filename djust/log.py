@@ -191,6 +191,8 @@ def _drop_objects(_logger: Any, _method: str, event: EventDict) -> EventDict:
     event.pop("request", None)
     data = event.get("data")
     if isinstance(data, dict):
+        # Celery puts the result into the text, where ours would say once more what their own event said.
+        event["event"] = str(event.get("event")).removesuffix(f": {data.get('return_value')}")
         event["data"] = {name: value for name, value in data.items() if name in _CELERY_FIELDS}
     return event
 

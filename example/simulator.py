@@ -101,6 +101,13 @@ class Visitor:
             await asyncio.sleep(self._ttl * 1.1)
             await self._come_back()
 
+    async def drive_by(self) -> None:
+        """Start a list and never come back, as a crawler does."""
+        self._tally.visitors += 1
+        await self._look()
+        await self._send("/start/", destination=random.choice(DESTINATIONS), kind="work", nights="9")
+        self._tally.lists_started += 1
+
     async def _come_back(self) -> bool:
         """Look whether the list is as it was left; return whether it is there."""
         left = self._page
@@ -161,8 +168,9 @@ class Visitor:
 class Crowd:
     """Visitors who arrive one after the other."""
 
-    def __init__(self, url: str, *, ttl: float, rate: float) -> None:
+    def __init__(self, url: str, *, ttl: float, rate: float, drive_by: bool = False) -> None:
         self.tally = Tally()
+        self._drive_by = drive_by
         self._url = url
         self._ttl = ttl
         self._rate = rate
@@ -197,7 +205,8 @@ class Crowd:
     async def _visit(self, connections: httpx.AsyncHTTPTransport) -> None:
         client = httpx.AsyncClient(base_url=self._url, transport=_Shared(connections), timeout=10)
         try:
-            await Visitor(client, self.tally, self._ttl).visit()
+            visitor = Visitor(client, self.tally, self._ttl)
+            await (visitor.drive_by() if self._drive_by else visitor.visit())
         except NothingLeft:
             pass
         except (httpx.HTTPError, WrongAnswer) as error:
@@ -228,7 +237,7 @@ async def _main(options: argparse.Namespace) -> int:
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
-    crowd = Crowd(options.url, ttl=options.ttl, rate=options.rate)
+    crowd = Crowd(options.url, ttl=options.ttl, rate=options.rate, drive_by=options.drive_by)
     await crowd.run(ended)
     crowd.report()
     if options.summary is not None:
@@ -241,5 +250,6 @@ if __name__ == "__main__":
     parser.add_argument("url")
     parser.add_argument("--ttl", type=float, required=True, help="seconds, the SESSION_TTL of the site")
     parser.add_argument("--rate", type=float, default=6.0, help="visitors that arrive per second")
+    parser.add_argument("--drive-by", action="store_true", help="visitors start a list and never come back")
     parser.add_argument("--summary", type=Path, help="where to write what happened, as JSON")
     raise SystemExit(asyncio.run(_main(parser.parse_args())))

@@ -16,7 +16,7 @@ from typing import TextIO
 
 from tests.servers.reaper import get_reaper
 
-_COLOURS = {"state": 35, "broker": 34, "web": 32, "worker": 33, "beat": 36, "visitors": 95, "demo": 1}
+_COLOURS = {"state": 35, "broker": 34, "web": 32, "worker": 33, "beat": 36, "visitors": 95, "crowd": 91, "demo": 1}
 _WIDTH = max(map(len, _COLOURS))
 
 _ESCAPES = re.compile(r"\033\[[0-9;]*m")
@@ -40,7 +40,8 @@ class Child:
 
     def __init__(self, name: str, command: Sequence[str], *, env: Mapping[str, str], cwd: Path) -> None:
         self.name = name
-        self._asked = False
+        #: Whether it was told to stop.
+        self.asked = False
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -64,8 +65,8 @@ class Child:
 
     def ask_to_stop(self) -> None:
         """Send SIGTERM, once, and return."""
-        if not self._asked and self.returncode is None:
-            self._asked = True
+        if not self.asked and self.returncode is None:
+            self.asked = True
             self._process.terminate()
 
     def stop(self, timeout: float = 10.0) -> int:
@@ -108,11 +109,11 @@ class Children:
         return child
 
     def wait(self, seconds: float) -> Child | None:
-        """Wait until one of them has ended, and return it; ``None`` after ``seconds``."""
+        """Wait until one of them has ended that nobody told to, and return it; ``None`` after ``seconds``."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             for child in self._children:
-                if child.returncode is not None:
+                if child.returncode is not None and not child.asked:
                     return child
             time.sleep(0.05)
         return None

