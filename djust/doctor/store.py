@@ -68,7 +68,7 @@ def rights(backend: StateBackend) -> Finding:
         return warning(
             Item.RIGHTS,
             "Everything is allowed but INFO: there are no memory figures, and no alerts about memory.",
-            f"{_RIGHTS} It is +info.",
+            "Give its user +info, or take back that INFO was renamed.",
         )
     return ok(Item.RIGHTS, f"A session was written, read, touched, counted, measured and ended in {took:.0f} ms.")
 

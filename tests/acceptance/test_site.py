@@ -64,6 +64,23 @@ def test_a_list_stays_until_it_is_thrown_away(browser):
     assert "Where are you going?" in browser.send("/discard/").text
 
 
+def test_a_list_is_there_on_every_server_and_after_a_restart(site):
+    made = site()
+    servers = [made.web(), made.web()]
+    browser = Browser(servers[0].url)
+    assert "Swimsuit" in browser.start().text
+    # Cookies belong to a host, whatever its port.
+    browser.client.base_url = servers[1].url
+    page = browser.look()
+    assert "Swimsuit" in page.text
+    browser.send("/add/", version=version(page), name="Chess", group="Gear")
+    servers[0].kill()
+    servers[0].start()
+    browser.client.base_url = servers[0].url
+    assert "Chess" in browser.look().text
+    browser.client.close()
+
+
 def test_the_second_of_two_tabs_is_told_and_can_do_it_again(browser):
     first_tab = second_tab = browser.start()
     browser.send("/add/", version=version(first_tab), name="Camera", group="Gear")
