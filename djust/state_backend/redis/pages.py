@@ -95,12 +95,13 @@ class Pages:
         found: list[SessionInfo] = []
         looked_at = 0
         if start.inner != b"0":
-            [reply] = yield [self._call(Part(start.shard, start.by_owner, self._size), start.inner, self._size)]
-            looked_at += self._take(reply, found)
-            if reply[0] != b"0":
-                after = Position(start.shard, reply[0], start.by_owner)
-                return SessionPage(sessions=found, cursor=after.text(), looked_at=looked_at)
-            start = Position(start.shard + 1)
+            reply = yield from self._go_on(start)
+            if reply is not None:
+                looked_at += self._take(reply, found)
+                if reply[0] != b"0":
+                    after = Position(start.shard, reply[0], start.by_owner)
+                    return SessionPage(sessions=found, cursor=after.text(), looked_at=looked_at)
+                start = Position(start.shard + 1)
         parts = yield from self._parts(start.shard)
         wave = list(self._wave(parts, self._size - len(found)))
         replies = (yield [self._call(part, b"0", count) for part, count in wave]) if wave else []
@@ -114,6 +115,17 @@ class Pages:
                 break
         return SessionPage(sessions=found, cursor=None if end is None else end.text(), looked_at=looked_at)
 
+    def _go_on(self, start: Position) -> Operation[Sequence[Any] | None]:
+        """Return more of the shard that the page before ended in; ``None``: that has to begin anew."""
+        shard = self._layout.shards[start.shard]
+        call = self._call(Part(start.shard, start.by_owner, self._size), start.inner, self._size)
+        reply: Sequence[Any]
+        if not start.by_owner:
+            [reply] = yield [call]
+            return reply
+        [[trust, _, _], reply] = yield [self._owned(shard), call]
+        return reply if trust in (TRUSTED, EMPTY) else None
+
     def _parts(self, first: int) -> Operation[list[Part]]:
         """Return the shards from ``first`` on that hold something, and how to read them."""
         numbers = range(first, len(self._layout.shards))
@@ -124,11 +136,7 @@ class Pages:
             counts = yield [command("ZCARD", shard.due) for shard in shards]
             parts = [Part(number, False, count) for number, count in zip(numbers, counts, strict=True)]
         else:
-            bucket = owner_bucket(self._owner)
-            replies = yield [
-                run(OWNED, (s.due, s.act, s.never, s.meta), self._owner, bucket, LARGE_BUCKET, repeatable=True)
-                for s in shards
-            ]
+            replies = yield [self._owned(shard) for shard in shards]
             parts = [
                 Part(number, True, owned) if trust in (TRUSTED, EMPTY) else Part(number, False, in_due)
                 for number, (trust, owned, in_due) in zip(numbers, replies, strict=True)
@@ -142,6 +150,10 @@ class Pages:
                 return
             yield part, 2 * part.count + SLACK if part.count <= wanted else wanted
             wanted -= part.count
+
+    def _owned(self, shard: Shard) -> Call:
+        keys = (shard.due, shard.act, shard.never, shard.meta)
+        return run(OWNED, keys, self._owner, owner_bucket(self._owner), LARGE_BUCKET, repeatable=True)
 
     def _call(self, part: Part, inner: bytes, count: int) -> Call:
         shard = self._layout.shards[part.number]
