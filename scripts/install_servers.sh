@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Puts in place the servers that the tests run against: Debian's redis-server (7.0) and postgresql, and Redis 6.0.16,
-# the oldest release that is supported, unpacked from Debian 11 into .servers/redis-6.0 without installing it.
+# Puts in place what the tests run against: Debian's redis-server (7.0), postgresql and chromium, and Redis 6.0.16, the
+# oldest release that is supported, unpacked from Debian 11 into .servers/redis-6.0 without installing it.
 # Does nothing for what is there already. What cannot be had is named, with a way out.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -10,15 +10,16 @@ fail() {
     exit 1
 }
 
-# Redis 7.0 and PostgreSQL
+# Redis 7.0, PostgreSQL and a browser
 
 missing=()
 command -v redis-server >/dev/null || missing+=(redis-server)
 compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || command -v postgres >/dev/null || missing+=(postgresql)
+command -v chromium >/dev/null || missing+=(chromium)
 
 if ((${#missing[@]})); then
     if [[ $(id -u) != 0 ]] || ! command -v apt-get >/dev/null; then
-        fail "The tests need servers that are not installed: ${missing[*]}." \
+        fail "The tests need programs that are not installed: ${missing[*]}." \
             "Install them with your package manager, or run this as root on Debian."
     fi
     echo "Installing ${missing[*]} ..."

@@ -23,7 +23,7 @@ from djust.admin.ranges import DEFAULT_RANGE, RANGES
 from djust.admin.readonly import ReadOnly
 from djust.admin.runs import RUN_PERMISSION, queue_for, sign_of
 from djust.admin.schedules import UnusableArguments, arguments_of, beat_installed, find_row, list_schedules, task_of
-from djust.admin.tiles import make_tiles
+from djust.admin.tiles import Tile, make_tiles
 from djust.admin.timeline import read_timeline
 from djust.admin.times import ago, exact, milliseconds
 from djust.models import MaintenanceRun, Overview
@@ -115,10 +115,17 @@ def _state(request: HttpRequest, summary: Summary) -> dict[str, Any]:
         "summary": summary,
         "verdict": _VERDICTS.get(summary.verdict, ""),
         "more_reasons": [reason for reason in summary.reasons if reason != summary.headline],
-        "tiles": make_tiles(summary),
+        "tiles": [
+            {"tile": tile, "url": reverse(f"admin:djust_{tile.model}_changelist") if _may_view(request, tile) else ""}
+            for tile in make_tiles(summary)
+        ],
         "alerts": [open_alert(request, alert) for alert in summary.alerts],
         "may_view_alerts": request.user.has_perm("djust.view_alert"),
     }
+
+
+def _may_view(request: HttpRequest, tile: Tile) -> bool:
+    return bool(tile.model) and request.user.has_perm(f"djust.view_{tile.model}")
 
 
 def _charts(request: HttpRequest, summary: Summary) -> dict[str, Any]:

@@ -22,6 +22,8 @@ class Tile:
     note: str = ""
     #: ``"warn"``, ``"bad"`` or empty.
     look: str = ""
+    #: The model whose list says more.
+    model: str = ""
 
 
 def make_tiles(summary: Summary) -> list[Tile]:
@@ -42,12 +44,12 @@ def _memory(samples: Sequence[MemorySample]) -> list[Tile]:
     fullest = max(known, key=lambda sample: (sample.usage or 0, sample.used_bytes or 0))
     label = _("Memory, fullest server") if len(samples) > 1 else _("Memory")
     if fullest.usage is None:
-        return [Tile(label, size_of(fullest.used_bytes), _("no limit is set"))]
+        return [Tile(label, size_of(fullest.used_bytes), _("no limit is set"), model="memorysample")]
     note = _("%(used)s of %(limit)s") % {"used": size_of(fullest.used_bytes), "limit": size_of(fullest.limit_bytes)}
     times = [sample.seconds_to_full for sample in samples if sample.seconds_to_full is not None]
     if times:
         note += ", " + _("full in %(time)s") % {"time": length(min(times))}
-    return [Tile(label, percent(fullest.usage), note)]
+    return [Tile(label, percent(fullest.usage), note, model="memorysample")]
 
 
 def _sessions(store: StoreFigures, samples: Sequence[MemorySample]) -> list[Tile]:
@@ -62,7 +64,7 @@ def _sessions(store: StoreFigures, samples: Sequence[MemorySample]) -> list[Tile
     if len(sizes) == 1:
         [(mean, margin)] = sizes
         note = _("%(size)s each, ±%(margin)s") % {"size": size_of(mean), "margin": f"{(margin or 0) / mean:.0%}"}
-    return [Tile(_("Live sessions"), number(store.sessions), note)]
+    return [Tile(_("Live sessions"), number(store.sessions), note, model="livesession")]
 
 
 def _losses(summary: Summary) -> list[Tile]:
@@ -70,7 +72,7 @@ def _losses(summary: Summary) -> list[Tile]:
     if not lost and not summary.samples:
         return []
     note = "" if evicted is None else _("%(keys)s keys evicted") % {"keys": number(evicted)}
-    return [Tile(_("Lost in 24 h"), number(lost), note, "bad" if lost else "")]
+    return [Tile(_("Lost in 24 h"), number(lost), note, "bad" if lost else "", "sessionloss")]
 
 
 def _backlog(store: StoreFigures) -> list[Tile]:
@@ -91,7 +93,7 @@ def _maintenance(summary: Summary) -> Tile:
         "off": (_("Off"), "warn"),
     }
     value, look = names.get(heartbeat.status, (_("Not known"), "warn"))
-    return Tile(_("Maintenance"), value, _last_sign(heartbeat, summary), look)
+    return Tile(_("Maintenance"), value, _last_sign(heartbeat, summary), look, "maintenancerun")
 
 
 def _last_sign(heartbeat: Heartbeat, summary: Summary) -> str:

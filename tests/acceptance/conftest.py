@@ -56,28 +56,31 @@ class Site:
         return self._stack.enter_context(CeleryBeat("config", cwd=EXAMPLE, env={**self.env, **(env or {})}, **options))
 
 
+def make_site(stack: ExitStack, directory: Path, *, state: RedisServer, broker: RedisServer, **env: str) -> Site:
+    """Make a migrated site whose database lies in a directory."""
+    made = Site(
+        stack,
+        {
+            "DJANGO_SETTINGS_MODULE": "config.settings",
+            "SECRET_KEY": "only-for-tests",
+            "DATABASE_URL": f"sqlite:///{directory / 'db.sqlite3'}",
+            "STATE_BACKEND": "redis",
+            "REDIS_URL": state.url,
+            "CELERY_BROKER_URL": broker.url,
+            "LOG_FORMAT": "json",
+            **env,
+        },
+    )
+    made.manage("migrate", "--verbosity", "0")
+    return made
+
+
 @pytest.fixture
 def site(redis_server: Callable[..., RedisServer], tmp_path: Path) -> Iterator[Callable[..., Site]]:
     """Make a migrated site: ``site(state=server, broker=server, SESSION_TTL="2")``; servers not given are started."""
     with ExitStack() as stack:
 
         def make(*, state: RedisServer | None = None, broker: RedisServer | None = None, **env: str) -> Site:
-            state = state or redis_server()
-            broker = broker or redis_server()
-            made = Site(
-                stack,
-                {
-                    "DJANGO_SETTINGS_MODULE": "config.settings",
-                    "SECRET_KEY": "only-for-tests",
-                    "DATABASE_URL": f"sqlite:///{tmp_path / 'db.sqlite3'}",
-                    "STATE_BACKEND": "redis",
-                    "REDIS_URL": state.url,
-                    "CELERY_BROKER_URL": broker.url,
-                    "LOG_FORMAT": "json",
-                    **env,
-                },
-            )
-            made.manage("migrate", "--verbosity", "0")
-            return made
+            return make_site(stack, tmp_path, state=state or redis_server(), broker=broker or redis_server(), **env)
 
         yield make
