@@ -8,7 +8,7 @@ from collections.abc import Coroutine
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from tests.servers.ports import HOST
+from tests.servers.ports import HOST, free_port
 
 T = TypeVar("T")
 
@@ -29,7 +29,7 @@ class TcpProxy:
         self._passing.set()
         self._delay = 0.0
         self._replies_to_lose = 0
-        self.port = 0
+        self.port = free_port()
         #: How many connections were accepted so far.
         self.connections = 0
 
@@ -85,7 +85,6 @@ class TcpProxy:
 
     async def _listen(self) -> None:
         self._server = await asyncio.start_server(self._serve, HOST, self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
