@@ -13,7 +13,7 @@ from tests.servers.reaper import get_reaper
 
 
 class CeleryProcess:
-    """What worker and beat share. Leaving the context ends it.
+    """What worker and beat share. Leaving the context kills it: to end in good order takes a worker seconds.
 
     Args:
         app: What ``celery -A`` gets.
@@ -50,7 +50,7 @@ class CeleryProcess:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._process is not None:
-            self._process.stop()
+            self._process.kill()
 
     def start(self) -> None:
         """Start it, again if it was killed, and wait until it says that it is ready."""
@@ -99,7 +99,8 @@ class CeleryWorker(CeleryProcess):
         cwd: Path | None = None,
         arguments: Sequence[str] = (),
     ) -> None:
-        self._options = ["-P", pool, "-c", str(concurrency), "-n", f"{name}@%h", "-l", loglevel]
+        # Before it is ready a worker listens for others, for a second that no test is about.
+        self._options = ["-P", pool, "-c", str(concurrency), "-n", f"{name}@%h", "-l", loglevel, "--without-mingle"]
         self.ready = self.ready.replace("celery@", f"{name}@")
         super().__init__(app, env=env, cwd=cwd, arguments=arguments)
 
