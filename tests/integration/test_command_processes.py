@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -50,8 +51,9 @@ def project(make_project: Callable[..., Project], redis7: RedisServer, key_prefi
 
 
 def history(project: Project) -> list[dict[str, Any]]:
-    ended = project.run("dumpdata", "djust.maintenancerun")
-    return [row["fields"] for row in json.loads(ended.stdout)]
+    with closing(sqlite3.connect(project.directory / "db.sqlite3")) as connection:
+        connection.row_factory = sqlite3.Row
+        return [dict(row) for row in connection.execute("SELECT * FROM djust_maintenancerun ORDER BY id")]
 
 
 def test_a_clean_up_prints_one_line_and_logs_to_stderr(project: Project, backend: RedisStateBackend) -> None:
