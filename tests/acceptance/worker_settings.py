@@ -10,7 +10,7 @@ from tests.settings import *  # noqa: F403
 DJUST_CONFIG = {
     "STATE_BACKEND": "redis",
     "REDIS_URL": os.environ["REDIS_URL"],
-    "CLEANUP_LEASE_SECONDS": 1.0,
+    "CLEANUP_LEASE_SECONDS": float(os.environ.get("CLEANUP_LEASE_SECONDS", "1")),
     "CLEANUP_BUDGET_SECONDS": float(os.environ.get("CLEANUP_BUDGET_SECONDS", "20")),
 }
 CELERY_BROKER_URL = os.environ["CELERY_BROKER_URL"]
