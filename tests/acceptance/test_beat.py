@@ -30,7 +30,7 @@ def test_an_edited_schedule_takes_effect_and_a_disabled_one_stops(site: MakeSite
     )
     web = made.web()
     made.worker()
-    made.beat()
+    made.beat(arguments=["--max-interval", "1"])
     browser = AdminBrowser(web.url, "ada", "pw")
     browser.edit(
         "/admin/django_celery_beat/intervalschedule/add/", "intervalschedule_form", every="1", period="seconds"

@@ -16,6 +16,7 @@ from django.test import Client
 from django.utils import timezone
 
 from djust.models import MaintenanceRun
+from djust.tasks import queue
 from tests.servers.ports import free_port
 from tests.servers.redis_server import RedisServer
 
@@ -30,6 +31,12 @@ def broker() -> Iterator[Celery]:
     before = app.conf.broker_url
     yield app
     app.conf.broker_url = before
+
+
+@pytest.fixture
+def little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the page wait for the broker for less than a person would."""
+    monkeypatch.setattr(queue, "CONNECT_SECONDS", 0.3)
 
 
 @pytest.fixture
@@ -143,6 +150,7 @@ def test_a_full_broker_and_a_wrong_password_are_error_messages(
         assert "wrong" not in page
 
 
+@pytest.mark.usefixtures("little_patience")
 def test_a_broker_whose_host_swallows_connections_does_not_hold_the_page(admin_client: Client, broker: Celery) -> None:
     with socket.socket() as deaf, ExitStack() as stack:
         deaf.bind(("127.0.0.1", 0))
@@ -156,6 +164,7 @@ def test_a_broker_whose_host_swallows_connections_does_not_hold_the_page(admin_c
     assert "The Celery broker cannot be reached" in page
 
 
+@pytest.mark.usefixtures("little_patience")
 def test_a_broker_that_does_not_answer_does_not_hold_the_page(admin_client: Client, broker: Celery) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         broker.conf.broker_url = f"redis://127.0.0.1:{silent.getsockname()[1]}/0"
