@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from djust.conf import get_config
 from djust.models import AlertMessage
 from djust.monitoring.delivery import NotDelivered, Undeliverable
+from djust.monitoring.judgement import CRITICAL
 from djust.monitoring.messages import name_of
 
 try:
@@ -14,8 +20,8 @@ except ImportError:
 
 _NOT_INSTALLED = "ALERT_URLS is set and Apprise is not installed: pip install 'djust[alerts]'."
 _GONE = "ALERT_URLS no longer names the service that this message was for."
-_NOT_UNDERSTOOD = "Apprise does not understand this URL of ALERT_URLS, the {}. of them."
-_REFUSED = "The service behind the {}. of ALERT_URLS did not take the message; Apprise's own log says why."
+_NOT_UNDERSTOOD = "Apprise does not understand URL number {} of ALERT_URLS."
+_REFUSED = "The service behind URL number {} of ALERT_URLS did not take the message; Apprise's own log says why."
 
 
 def send(message: AlertMessage, timeout_seconds: float) -> None:
@@ -32,15 +38,16 @@ def send(message: AlertMessage, timeout_seconds: float) -> None:
     if apprise is None:
         raise Undeliverable(_NOT_INSTALLED)
     number, url = _find(message.target)
-    service = apprise.Apprise.instantiate(url)
-    if service is None:
-        raise Undeliverable(_NOT_UNDERSTOOD.format(number))
-    service.socket_connect_timeout = min(service.socket_connect_timeout, timeout_seconds)
-    service.socket_read_timeout = min(service.socket_read_timeout, timeout_seconds)
-    sender = apprise.Apprise()
-    sender.add(service)
-    if not sender.notify(title=message.subject, body=message.body, notify_type=_kind(message), body_format="text"):
-        raise NotDelivered(_REFUSED.format(number))
+    with _without_urls():
+        service = apprise.Apprise.instantiate(url)
+        if service is None:
+            raise Undeliverable(_NOT_UNDERSTOOD.format(number))
+        service.socket_connect_timeout = min(service.socket_connect_timeout, timeout_seconds)
+        service.socket_read_timeout = min(service.socket_read_timeout, timeout_seconds)
+        sender = apprise.Apprise()
+        sender.add(service)
+        if not sender.notify(title=message.subject, body=message.body, notify_type=_kind(message), body_format="text"):
+            raise NotDelivered(_REFUSED.format(number))
 
 
 def _find(target: str) -> tuple[int, str]:
@@ -54,4 +61,28 @@ def _kind(message: AlertMessage) -> str:
     """Return what Apprise calls this: services show it by colour or sign."""
     if message.kind == AlertMessage.Kind.RESOLVED:
         return "success"
-    return "failure" if message.alert.severity == "critical" else "warning"
+    return "failure" if message.alert.severity == CRITICAL else "warning"
+
+
+@contextmanager
+def _without_urls() -> Iterator[None]:
+    """Keep URLs, which may be tokens, out of the logs of Apprise and of its HTTP client."""
+    hide = _HideUrls()
+    logs = [logging.getLogger(name) for name in ("apprise", "urllib3.connectionpool")]
+    for log in logs:
+        log.addFilter(hide)
+    try:
+        yield
+    finally:
+        for log in logs:
+            log.removeFilter(hide)
+
+
+class _HideUrls(logging.Filter):
+    _URL = re.compile(r"\b(\w+)://\S+")
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.levelno < logging.INFO:
+            return False  # Paths and payloads.
+        record.msg, record.args = self._URL.sub(r"\1://***", record.getMessage()), ()
+        return True

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import router
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from djust.database import DATABASE_ERRORS, unavailable, write
@@ -50,7 +50,7 @@ class DeliveryReport:
 
 
 def deliver(budget_seconds: float = 20) -> DeliveryReport:
-    """Send the messages that are due, the oldest first. What cannot be delivered now is left for later.
+    """Send the messages that are due, those first that were tried least. A receiver that fails is left for later.
 
     Args:
         budget_seconds: After this many seconds no further message is begun. A receiver that does not answer takes
@@ -61,12 +61,15 @@ def deliver(budget_seconds: float = 20) -> DeliveryReport:
     """
     report = DeliveryReport()
     ends = time.monotonic() + budget_seconds
+    failed = Q(pk=None)
     try:
         while (left := ends - time.monotonic()) > 0:
-            message = _claim()
+            message = _claim(failed)
             if message is None:
                 break
-            _send(message, min(TIMEOUT_SECONDS, max(_LEAST_TIMEOUT_SECONDS, left)), report)
+            if not _send(message, min(TIMEOUT_SECONDS, max(_LEAST_TIMEOUT_SECONDS, left)), report):
+                # One that is silent must not cost the others the time.
+                failed |= Q(channel=message.channel, target=message.target)
     except DATABASE_ERRORS as error:
         unavailable(error)
     return report
@@ -82,11 +85,11 @@ def _rows() -> QuerySet[AlertMessage]:
     return AlertMessage.objects.using(router.db_for_write(AlertMessage))
 
 
-def _claim() -> AlertMessage | None:
+def _claim(leave_out: Q) -> AlertMessage | None:
     """Return a message that is due, claimed for this worker; ``None``: there is none."""
     while True:
         now = timezone.now()
-        message = _due(now).select_related("alert").first()
+        message = _due(now).exclude(leave_out).select_related("alert").first()
         if message is None:
             return None
         mine = _rows().filter(pk=message.pk, attempts=message.attempts, next_attempt_at=message.next_attempt_at)
@@ -104,20 +107,21 @@ def _due(now: datetime) -> QuerySet[AlertMessage]:
         pk__lt=OuterRef("pk"),
         next_attempt_at__isnull=False,
     )
-    return _rows().filter(~Exists(earlier), next_attempt_at__lte=now).order_by("created_at", "pk")
+    return _rows().filter(~Exists(earlier), next_attempt_at__lte=now).order_by("attempts", "created_at", "pk")
 
 
-def _send(message: AlertMessage, timeout_seconds: float, report: DeliveryReport) -> None:
+def _send(message: AlertMessage, timeout_seconds: float, report: DeliveryReport) -> bool:
     try:
         _CHANNELS[message.channel](message, timeout_seconds)
     except SoftTimeLimitExceeded:
         raise
     except Exception as error:  # noqa: BLE001 - a mail backend of the project may raise anything, and stops nobody
         _note_failure(message, error, report)
-        return
+        return False
     _note(message, sent_at=timezone.now(), next_attempt_at=None, error="")
     report.sent += 1
     logger.info("alert_sent", **_fields(message))
+    return True
 
 
 def _note_failure(message: AlertMessage, error: Exception, report: DeliveryReport) -> None:
