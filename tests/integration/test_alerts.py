@@ -20,6 +20,8 @@ from djust.monitoring import alerts
 from djust.monitoring.alerts import AlertReport
 from djust.monitoring.reading import LossReading
 from djust.signals import alert_fired, alert_resolved
+from tests.servers.http_receiver import HttpReceiver
+from tests.servers.ports import HOST
 from tests.servers.postgres import Postgres
 from tests.servers.process import child_environment
 from tests.unit.monitoring_support import MB, NODE, NOW, reading, server
@@ -276,6 +278,7 @@ def test_without_its_table_it_still_logs_what_no_later_check_would_find(caplog: 
 # Several workers
 
 WORKER = """
+import os
 import sys
 from datetime import timedelta
 import django
@@ -285,12 +288,12 @@ from django.core.management import call_command
 from django.db import connection
 from djust import totals
 from djust.log import configure_logging
-from djust.models import Alert, AlertMessage
-from djust.monitoring import alerts
+from djust.models import Alert
+from djust.monitoring import alerts, notify
 from tests.unit.monitoring_support import reading, server, NOW
 
 configure_logging(json=True)
-settings.DJUST_CONFIG = {"ALERT_URLS": ["json://127.0.0.1:1/"]}
+settings.DJUST_CONFIG = {"ALERT_URLS": [os.environ["RECEIVER"]]}
 
 def check(minute, evicted):
     now = NOW + timedelta(minutes=minute)
@@ -302,12 +305,12 @@ def answer(command, *arguments):
     elif command == "check":
         for _ in range(5):
             check(*map(int, arguments))
+        notify.deliver()
     elif command == "cut" and connection.vendor == "postgresql":
         connection.ensure_connection()
         connection.connection.close()  # As a restart of the database does.
     elif command == "show":
-        kinds = AlertMessage.objects.values_list("kind", flat=True)
-        return [*Alert.objects.values_list("rule", "state"), *kinds, *totals.read_all().items()]
+        return [*Alert.objects.values_list("rule", "state"), *totals.read_all().items()]
 
 for line in sys.stdin:
     print(answer(*line.split()), flush=True)
@@ -317,8 +320,9 @@ for line in sys.stdin:
 class Worker:
     """A process that checks when it is told to."""
 
-    def __init__(self, url: str) -> None:
-        env = child_environment({"DJANGO_SETTINGS_MODULE": "tests.settings", "TEST_DATABASE_URL": url})
+    def __init__(self, database: str, receiver: str) -> None:
+        variables = {"TEST_DATABASE_URL": database, "RECEIVER": receiver}
+        env = child_environment({"DJANGO_SETTINGS_MODULE": "tests.settings"} | variables)
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         self._process = subprocess.Popen([sys.executable, "-c", WORKER], cwd=ROOT, env=env, text=True, **pipes)
 
@@ -338,23 +342,27 @@ class Worker:
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 def test_workers_that_check_at_once_tell_of_it_once(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    url = _url(kind, tmp_path, request)
-    workers = [Worker(url), Worker(url)]
-    workers[0].tell("migrate")
-    assert workers[0].answer() == "None"
-    # Minute and evicted keys: ten minutes of calm end it.
-    for command in ("check 0 5", "cut", "check 5 0", "check 10 0", "check 15 0"):
-        for worker in workers:
-            worker.tell(command)
-        assert [worker.answer() for worker in workers] == ["None", "None"]
-    workers[0].tell("show")
-    shown = workers[0].answer()
-    events = [json.loads(line)["event"] for worker in workers for line in worker.end().splitlines()]
-    assert shown == "[('evictions', 'resolved'), 'fired', 'resolved', ('alerts_fired:evictions', 1)]"
-    assert sorted(events) == ["alert_fired", "alert_resolved"]
+    database = _database(kind, tmp_path, request)
+    with HttpReceiver() as receiver:
+        workers = [Worker(database, f"json://{HOST}:{receiver.port}/") for _ in range(2)]
+        workers[0].tell("migrate")
+        assert workers[0].answer() == "None"
+        # Minute and evicted keys: ten minutes of calm end it.
+        for command in ("check 0 5", "cut", "check 5 0", "check 10 0", "check 15 0"):
+            for worker in workers:
+                worker.tell(command)
+            assert [worker.answer() for worker in workers] == ["None", "None"]
+        workers[0].tell("show")
+        shown = workers[0].answer()
+        events = [json.loads(line)["event"] for worker in workers for line in worker.end().splitlines()]
+    assert shown == "[('evictions', 'resolved'), ('alerts_fired:evictions', 1)]"
+    told = [f"warning: evictions on {NODE}", f"resolved: evictions on {NODE}"]
+    assert [posted["title"] for posted in receiver.received] == told
+    ours = sorted(event for event in events if event.startswith("alert_"))
+    assert ours == ["alert_fired", "alert_resolved", "alert_sent", "alert_sent"]
 
 
-def _url(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> str:
+def _database(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> str:
     if kind == "sqlite":
         return f"sqlite:///{tmp_path / 'db.sqlite3'}"
     postgres: Postgres = request.getfixturevalue("postgres")
