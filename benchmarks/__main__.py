@@ -6,7 +6,7 @@ import argparse
 import os
 from pathlib import Path
 
-from benchmarks import figures, memory, size, store, sweep, watch
+from benchmarks import figures, memory, pressure, size, store, sweep, watch
 from tests.servers import binaries
 from tests.servers.binaries import Binary
 from tests.servers.redis_server import RedisServer
@@ -18,6 +18,7 @@ PARTS = {
     "size": size.run,
     "figures": figures.run,
     "watch": watch.run,
+    "pressure": pressure.run,
 }
 
 
