@@ -69,3 +69,7 @@ class PayloadCorrupt(CodecError):
 
 class PayloadTooNew(CodecError):
     """The stored payload was written by a newer release of djust. Finish the deployment of that release."""
+
+
+class PayloadTooLarge(CodecError):
+    """The stored state is larger than this process may read. Give it the STATE_MAX_BYTES of the one that wrote it."""

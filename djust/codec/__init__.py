@@ -20,7 +20,7 @@ from typing import Any, Self
 from djust.codec.content import UNPACK_ERRORS, pack, unpack
 from djust.codec.scalars import MAX_DECIMAL_CHARACTERS, MAX_INT_BITS
 from djust.conf import Config
-from djust.exceptions import PayloadCorrupt, PayloadTooNew, StateTooLarge
+from djust.exceptions import PayloadCorrupt, PayloadTooLarge, PayloadTooNew, StateTooLarge
 from djust.log import logger
 
 FORMAT = 1
@@ -91,6 +91,7 @@ class Codec:
         Raises:
             PayloadCorrupt: It is damaged, truncated or not ours.
             PayloadTooNew: A later release wrote it.
+            PayloadTooLarge: A process with a larger STATE_MAX_BYTES wrote it.
         """
         if not body or not 0 < body[0] < _FORMAT_LIMIT:
             raise PayloadCorrupt("The stored payload was not written by djust.")
@@ -116,14 +117,16 @@ class Codec:
 
 def _within(content: bytes, limit: int) -> bytes:
     if len(content) > limit:
-        raise ValueError("too large")
+        raise PayloadTooLarge
     return content
 
 
 def _decompress(content: bytes, limit: int) -> bytes:
     size = int.from_bytes(content[:_LENGTH_BYTES], "big")
-    if not 0 < size <= limit:
-        raise ValueError("too large")
+    if size > limit:
+        raise PayloadTooLarge
+    if not size:
+        raise ValueError("empty")
     stream = zlib.decompressobj()
     raw = stream.decompress(memoryview(content)[_LENGTH_BYTES:], size)
     if not stream.eof and stream.decompress(stream.unconsumed_tail, 1):

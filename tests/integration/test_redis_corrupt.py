@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
 
+from djust.codec import MIN_CONTENT_LIMIT
+from djust.conf import Config
 from djust.exceptions import SessionUnreadable
 from djust.reconcile import reconcile
 from djust.state_backend import RedisStateBackend
@@ -78,6 +81,28 @@ async def read(backend: RedisStateBackend) -> Any:
     found = await backend.aget("key")
     await backend.aclose()
     return found
+
+
+def test_what_is_too_large_for_this_process_is_not_damaged(
+    redis7: RedisServer, key_prefix: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    large, small = (
+        RedisStateBackend.from_config(
+            Config(redis_url=redis7.url, key_prefix=key_prefix, state_max_bytes=limit, state_warn_bytes=10**9)
+        )
+        for limit in (2 * MIN_CONTENT_LIMIT, 1_000)
+    )
+    with closing(large), closing(small), redis7.client() as client:
+        session = large.set("key", {"text": "x" * MIN_CONTENT_LIMIT})
+        payload = client.get(payload_name(key_prefix, "key"))
+        assert small.get("key") is None
+        assert "is larger than this process may read" in caplog.text
+        assert reconcile(small).found["undecodable"] == 1
+        assert client.get(payload_name(key_prefix, "key")) == payload
+        assert large.get("key") == session
+        assert small.touch("key")
+        assert large.set("key", {"n": 1}, expected_version=session.version).state == {"n": 1}
+        assert large.delete("key")
 
 
 def test_a_key_of_another_type_is_left_alone(backend: RedisStateBackend, redis7: RedisServer, key_prefix: str) -> None:

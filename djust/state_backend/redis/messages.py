@@ -13,6 +13,7 @@ from djust.exceptions import (
     BackendUnavailable,
     CodecError,
     DjustError,
+    PayloadTooLarge,
     PayloadTooNew,
     SessionGone,
     SessionUnreadable,
@@ -86,7 +87,7 @@ class Messages:
             if header is not None and header.marked:
                 return None, None
             logger.error("session_undecodable", session=hashed(key), reason=str(error), bytes=len(payload))
-            if header is None or isinstance(error, PayloadTooNew):
+            if header is None or isinstance(error, (PayloadTooNew, PayloadTooLarge)):
                 return None, None
             return None, run(MARK, (self._layout.shard(name).payload(name),), header.version.to_bytes(8))
 
