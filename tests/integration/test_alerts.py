@@ -104,6 +104,17 @@ def test_each_announcement_is_a_message_to_every_receiver() -> None:
 
 
 @pytest.mark.django_db
+def test_the_messages_in_the_documentation_are_those_that_are_sent() -> None:
+    page = (ROOT / "docs/alerts.md").read_text()
+    losses = [LossReading(node=NODE, cause="evicted", sessions=1200)]
+    (alert,) = check(used_bytes=95 * MB, what={"losses": losses}).fired
+    check_until(1, 11)
+    for row in AlertMessage.objects.filter(alert=alert, channel="email"):
+        body = row.body.replace(f"/alert/{alert.pk}/", "/alert/7/")
+        assert f"```text\n{row.subject}\n\n{body}```\n" in page
+
+
+@pytest.mark.django_db
 def test_a_receiver_of_the_signal_that_fails_harms_nobody() -> None:
     def fail(**_: Any) -> None:
         raise RuntimeError

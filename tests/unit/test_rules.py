@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from djust.conf import Config
 from djust.monitoring.judgement import Judgement
-from djust.monitoring.reading import BrokerReading, LossReading, Reading, ServerReading
+from djust.monitoring.reading import BrokerReading, LossReading, ServerReading
 from djust.monitoring.rules import RULES, configured, judge
 from tests.unit.monitoring_support import MB, NODE, NOW, judged, reading, sample, server
 
@@ -271,6 +273,21 @@ def test_what_cannot_be_used_is_refused_by_name(rules: dict[str, Any], message: 
     assert str(raised.value).startswith("DJUST_CONFIG['ALERT_RULES']")
 
 
-def test_every_rule_can_be_read_about() -> None:
-    assert all(rule.description and rule.severities for rule in RULES.values())
-    assert isinstance(reading(), Reading)
+def test_the_documentation_lists_every_rule_with_its_thresholds() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs/alerts.md").read_text()
+    rows = {}
+    for name, *cells in re.findall(r"^\| `(\w+)` \| (.*?) ?\| (.*?) ?\| (\d+) s \|", page, re.MULTILINE):
+        rows[name] = tuple(float(cell.split()[0]) if cell[:1].isdigit() else cell for cell in cells)
+    expected = {
+        name: (rule.warning or "", rule.critical or "", float(rule.for_seconds))
+        for name, rule in RULES.items()
+        if not rule.fixed
+    }
+    assert (
+        expected
+        | {
+            "store_unreachable": ("", "always", 60),
+            "broker_at_risk": ("always", "evicting", 0),
+        }
+        == rows
+    )
