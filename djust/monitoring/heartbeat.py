@@ -234,13 +234,20 @@ def _nothing_scheduled(beats: Sequence[Beat], now: datetime) -> str:
 
 
 def _stopped(scheduled: Sequence[Beat], schedules: Sequence[Schedule], now: datetime) -> str:
-    """Say what to check when nothing runs. Whether beat is alive shows in what it wrote down."""
+    """Say what to check when nothing runs. Whether it is beat shows in what beat wrote down."""
     last = _latest(*(beat.last_at for beat in scheduled))
     since = f"Nothing has run for {_since(last, now)}" if last else "Nothing has ever run"
-    sent = [schedule for schedule in schedules if schedule.sent_at is not None]
-    alive = any(now <= schedule.due(schedule.sent_at, MISSED) + SYNC for schedule in sent if schedule.sent_at)
-    if alive:
+    if any(_outlived(schedule, last, now) for schedule in schedules):
         return (
-            f"{since}, though beat runs: check that a worker runs and consumes its queue, and that the broker answers."
+            f"{since}, though beat has sent messages: check that a worker runs and consumes its queue, "
+            "and that the broker answers."
         )
     return f"{since}: check that a worker and one beat are running and that the broker answers."
+
+
+def _outlived(schedule: Schedule, last: datetime | None, now: datetime) -> bool:
+    """Whether beat has sent what nobody ran, and not so long ago that it may have stopped as well."""
+    sent_at = schedule.sent_at
+    if sent_at is None or now > schedule.due(sent_at, MISSED) + SYNC:
+        return False
+    return last is None or sent_at > schedule.due(last, 1)

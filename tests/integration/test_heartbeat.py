@@ -102,7 +102,15 @@ def test_beat_alone_shows_in_what_it_wrote_down() -> None:
     PeriodicTask.objects.update(last_run_at=NOW - MINUTE, total_run_count=2000, date_changed=NOW)
     found = heartbeat(NOW)
     assert found.stopped
-    assert "though beat runs: check that a worker runs" in found.detail
+    assert "though beat has sent messages: check that a worker runs" in found.detail
+
+
+def test_what_beat_wrote_down_before_the_last_run_does_not_show_that_it_lives() -> None:
+    all_ran(4 * MINUTE)
+    PeriodicTask.objects.update(last_run_at=NOW - 4 * MINUTE, total_run_count=2000, date_changed=NOW - 4 * MINUTE)
+    found = heartbeat(NOW)
+    assert found.stopped
+    assert "a worker and one beat are running" in found.detail
 
 
 def test_beat_that_sends_what_nobody_ever_took_does_not_move_the_grace() -> None:
