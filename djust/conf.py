@@ -15,6 +15,9 @@ from django.core.exceptions import ImproperlyConfigured
 
 SETTING = "DJUST_CONFIG"
 
+#: The longest time to live: a century.
+MAX_SECONDS = 100 * 365 * 86_400
+
 
 @dataclass(frozen=True, slots=True)
 class Config:
@@ -92,6 +95,7 @@ _POSITIVE = {
     "MEMORY_LIMIT_BYTES",
     "LOSS_WALK_SECONDS",
 }
+_LIFETIMES = {"SESSION_TTL", "SESSION_MAX_AGE"}
 _TYPES: dict[str, tuple[tuple[type, ...], str]] = {
     "str": ((str,), "a string"),
     "int": ((int,), "a whole number"),
@@ -145,8 +149,7 @@ def _checked(key: str, value: Any) -> Any:
         return tuple(value)
     if type(value) is float and not math.isfinite(value):
         raise ImproperlyConfigured(f"{SETTING}[{key!r}] must be {words}, not {value}.")
-    if key in _POSITIVE and value is not None and value <= 0:
-        raise ImproperlyConfigured(f"{SETTING}[{key!r}] must be greater than zero.")
+    _check_range(key, value)
     if key == "KEY_PREFIX" and ("{" in value or "}" in value):
         raise ImproperlyConfigured(
             f"{SETTING}['KEY_PREFIX'] must not contain braces: Redis Cluster takes them for a hash tag."
@@ -154,3 +157,10 @@ def _checked(key: str, value: Any) -> Any:
     if key == "KEY_PREFIX" and not value:
         raise ImproperlyConfigured(f"{SETTING}['KEY_PREFIX'] must not be empty: 'djust:' is the usual value.")
     return value
+
+
+def _check_range(key: str, value: Any) -> None:
+    if key in _POSITIVE and value is not None and value <= 0:
+        raise ImproperlyConfigured(f"{SETTING}[{key!r}] must be greater than zero.")
+    if key in _LIFETIMES and value is not None and abs(value) > MAX_SECONDS:
+        raise ImproperlyConfigured(f"{SETTING}[{key!r}] must be at most a century, which has {MAX_SECONDS} seconds.")

@@ -23,7 +23,7 @@ def check_config(**_: Any) -> list[CheckMessage]:
     except ImproperlyConfigured as error:
         return [Error(str(error), id="djust.E001")]
     except DjustError as error:
-        # What only the backend can judge, such as a time to live that is out of its range.
+        # What only the backend can judge.
         return [Error(f"{SETTING} cannot be used: {error}", id="djust.E001")]
     return []
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from djust.conf import MAX_SECONDS
 from djust.exceptions import InvalidArgument
 
 #: The longest key, owner or label, in bytes of UTF-8.
 MAX_NAME_BYTES = 512
-
-#: The longest time to live: a century.
-MAX_SECONDS = 100 * 365 * 86_400
 
 
 def check_name(kind: str, value: str | int) -> str:

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from djust.conf import MAX_SECONDS
 from djust.exceptions import InvalidArgument
-from djust.state_backend.arguments import MAX_SECONDS
 from djust.state_backend.base import StateBackend
 from djust.state_backend.records import Session
 from djust.testing.support import SOON, MakeBackend, Reports, Store, eventually

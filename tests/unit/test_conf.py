@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
 
-from djust.conf import Config, get_config
+from djust.conf import MAX_SECONDS, Config, get_config
 from djust.state_backend import InMemoryStateBackend, RedisStateBackend, get_backend, set_backend
 
 
@@ -135,6 +135,14 @@ class TestRefusals:
         message = refusal(**{key: value})
         assert repr(key) in message
         assert "greater than zero" in message
+
+    @pytest.mark.parametrize("key", ["SESSION_TTL", "SESSION_MAX_AGE"])
+    def test_a_lifetime_is_a_century_at_most(self, key: str) -> None:
+        with override_settings(DJUST_CONFIG={key: MAX_SECONDS}):
+            assert get_backend().health_check()["status"] == "healthy"
+        message = refusal(**{key: MAX_SECONDS + 1})
+        assert repr(key) in message
+        assert "at most a century" in message
 
     @pytest.mark.parametrize("prefix", ["{djust}:", "djust{", "}"])
     def test_a_prefix_has_no_braces(self, prefix: str) -> None:
