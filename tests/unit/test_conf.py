@@ -47,7 +47,7 @@ class TestValues:
         assert config.memory_max_sessions == Config().memory_max_sessions
 
     def test_every_default_is_a_value_that_can_be_set(self) -> None:
-        values = {field.name.upper(): field.default for field in fields(Config)}
+        values = {field.name.upper(): getattr(Config(), field.name) for field in fields(Config)}
         with override_settings(DJUST_CONFIG=values):
             assert get_config() == Config()
 
