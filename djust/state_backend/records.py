@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
+
+from djust.log import hashed
 
 #: Share of the time to live after which a touch is worth a round trip.
 TOUCH_FRACTION = 0.1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class SessionInfo:
     """What is known about a live session without reading its state."""
 
@@ -25,8 +27,11 @@ class SessionInfo:
     #: ``None``: never.
     expires_at: datetime | None
 
+    def __repr__(self) -> str:
+        return _described(self, [field.name for field in fields(self)])
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Session(SessionInfo):
     """A live session as it was at one moment. Changing ``state`` does not change what is stored."""
 
@@ -69,6 +74,9 @@ class GoneSession(NamedTuple):
         """Whether its time had run out."""
         return self.cause in ("idle", "max_age")
 
+    def __repr__(self) -> str:
+        return _described(self, self._fields)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reaped:
@@ -104,7 +112,7 @@ FINDING_KINDS = ("index_without_data", "data_without_index", "no_ttl", "undecoda
 REPAIRABLE_KINDS = FINDING_KINDS[:3]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Finding:
     """Something that reconcile found."""
 
@@ -112,6 +120,9 @@ class Finding:
     key: str
     detail: str
     repaired: bool = False
+
+    def __repr__(self) -> str:
+        return _described(self, [field.name for field in fields(self)])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +133,18 @@ class ReconcileStep:
     findings: Sequence[Finding]
     #: Where to go on; ``None`` when everything was looked at.
     cursor: str | None
+
+
+def _described(record: object, names: Iterable[str]) -> str:
+    """Return a record as a log or a traceback may show it: session and owner by their hashes, without the state."""
+    shown = []
+    for name in names:
+        value = getattr(record, name)
+        if name in ("key", "owner"):
+            shown.append(f"{'session' if name == 'key' else name}={None if value is None else hashed(value)}")
+        elif name != "state":
+            shown.append(f"{name}={value!r}" if isinstance(value, str) else f"{name}={value}")
+    return f"{type(record).__name__}({', '.join(shown)})"
 
 
 def from_milliseconds(value: int) -> datetime:
