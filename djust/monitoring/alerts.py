@@ -62,9 +62,11 @@ def evaluate(reading: Reading) -> AlertReport:
     report = AlertReport()
 
     def take_effect() -> None:
+        rows = {(alert.rule, alert.node): alert for alert in _rows().filter(_OPEN)}
         for judgement in judgements:
-            _move_on(judgement, reading.now, config, report)
-        _close_unjudged(judgements, reading, config, report)
+            row = rows.pop((judgement.rule, judgement.node), None)
+            _move_on(row, judgement, reading.now, config, report)
+        _close_unjudged(rows.values(), reading, config, report)
         if report.resolved:
             _prune(reading.now, config)
         report.open.extend(open_alerts())
@@ -172,13 +174,15 @@ def _rows() -> QuerySet[Alert]:
     return Alert.objects.using(router.db_for_write(Alert))
 
 
-def _move_on(judgement: Judgement, now: datetime, config: Config, report: AlertReport) -> None:
-    """Let a judgement take effect, and tell of it if this worker was the one who did."""
-    for _ in range(_TRIES):
+def _move_on(alert: Alert | None, judgement: Judgement, now: datetime, config: Config, report: AlertReport) -> None:
+    """Let a judgement take effect on the open alert, and tell of it if this worker was the one who did."""
+    if alert is None and judgement.holds:
         alert = _find(judgement, now, config)
+    for _ in range(_TRIES):
         step = advance(alert, judgement, now, config.alert_cooldown_seconds)
         if _take_step(alert, step, judgement, now, report):
             return
+        alert = _find(judgement, now, config)
 
 
 def _find(judgement: Judgement, now: datetime, config: Config) -> Alert | None:
@@ -230,13 +234,10 @@ def _write(alert: Alert, values: dict[str, Any]) -> bool:
     return True
 
 
-def _close_unjudged(judgements: Iterable[Judgement], reading: Reading, config: Config, report: AlertReport) -> None:
+def _close_unjudged(rows: Iterable[Alert], reading: Reading, config: Config, report: AlertReport) -> None:
     """See to the alerts that no rule spoke of: its rule is off, its server is gone, or nobody looked this time."""
-    judged = {(judgement.rule, judgement.node) for judgement in judgements}
     rules = {name for name, rule in configured(config).items() if rule.enabled}
-    for alert in _rows().filter(_OPEN):
-        if (alert.rule, alert.node) in judged:
-            continue
+    for alert in rows:
         unseen = reading.now - (alert.last_seen_at or alert.pending_since)
         if alert.rule not in rules or (reading.unreachable is None and unseen >= FORGOTTEN_AFTER):
             _take_step(alert, close(Life.of(alert), reading.now), None, reading.now, report)

@@ -301,6 +301,13 @@ def test_the_end_of_a_silenced_alert_goes_to_log_and_signal_only() -> None:
     assert (story.alert.state, story.told, story.silent) == ("resolved", [(0, "fired")], [(11, "resolved")])
 
 
+def test_an_end_that_nobody_was_told_of_begins_no_cool_down() -> None:
+    story = Story().live("W")
+    silence(story, 20)
+    story.live(20 * "c" + "W")
+    assert (story.rows, story.told) == (2, [(0, "fired"), (21, "fired")])
+
+
 def test_what_comes_back_while_silenced_is_silent() -> None:
     story = Story().live("W")
     silence(story, 120)
