@@ -64,6 +64,7 @@ def drawing(timeline: Timeline, charts: Sequence[Chart]) -> dict[str, Any]:
     return {
         "start": _milliseconds(span.start(now).timestamp()),
         "end": _milliseconds(span.end(now).timestamp()),
+        "step": _milliseconds(span.step.total_seconds()),
         "marks": [[_milliseconds(moment.timestamp()), text] for moment, text in span.marks(now)],
         "charts": [
             {

@@ -155,8 +155,11 @@ def test_a_phone_shows_everything_without_scrolling_sideways(running: Running, s
         running.url, login=running.login, viewport=PHONE, has_touch=True, is_mobile=True, color_scheme=scheme
     )
     wrong = complaints(page)
-    for path in (OVERVIEW, f"{OVERVIEW}?range=1y", "/admin/djust/alert/", "/admin/djust/alert/1/change/"):
-        page.goto(path)
+    [(alert,)] = query(running.site, "SELECT id FROM djust_alert WHERE rule = 'sessions_lost'")
+    for path in (OVERVIEW, f"{OVERVIEW}?range=1y", "/admin/djust/alert/", f"/admin/djust/alert/{alert}/change/"):
+        answer = page.goto(path)
+        assert answer is not None
+        assert answer.url.endswith(path)
         if path.startswith(OVERVIEW):
             drawn(page)
             for summary in page.locator("details > summary").all():

@@ -253,7 +253,8 @@ def test_a_schedule_is_turned_off_and_on(admin_client: Client) -> None:
 
 
 def test_schedules_of_others_are_not_touched(admin_client: Client) -> None:
-    row = PeriodicTask.objects.create(name="theirs", task="app.work", interval_id=1)
+    interval = PeriodicTask.objects.get(name=CLEAN_UP).interval
+    row = PeriodicTask.objects.create(name="theirs", task="app.work", interval=interval)
     assert "theirs" not in text_of(admin_client)
     for button in ("switch", "run"):
         assert admin_client.post(f"{PAGE}schedule/{row.pk}/{button}/").status_code == 404

@@ -26,7 +26,7 @@
     limit: (c) => ({ type: "line", borderColor: c.second, backgroundColor: c.second, borderDash: [7, 4], stepped: "before" }),
     line: (c) => ({ type: "line", borderColor: c.second, backgroundColor: c.second, borderDash: [2, 3] }),
     bar: (c, n) => ({
-      type: "bar", grouped: false, categoryPercentage: 1, barPercentage: n === 0 ? 0.96 : 0.6, minBarLength: 3,
+      type: "bar", grouped: false, minBarLength: 3,
       borderWidth: 0, backgroundColor: n === 0 ? c.bar : c.second, borderColor: n === 0 ? c.first : c.second,
     }),
   };
@@ -36,7 +36,10 @@
     row[column] !== null && (points[at - 1]?.[column] ?? null) === null && (points[at + 1]?.[column] ?? null) === null ? 3 : 0
   ));
 
-  const dataset = (chart, series, n, c) => ({
+  // A single bar among hundreds can still be seen.
+  const thickness = (plot) => Math.max(3, 0.85 * plot.clientWidth * data.step / (data.end - data.start));
+
+  const dataset = (chart, series, n, c, plot) => ({
     label: series.name,
     data: chart.points.map((row) => ({ x: row[0], y: series.look === "bar" ? row[n + 2] || null : row[n + 2] })),
     borderWidth: 2,
@@ -45,6 +48,7 @@
     pointHoverRadius: 4,
     spanGaps: false,
     order: -n,
+    barThickness: n === 0 ? thickness(plot) : Math.max(2, 0.6 * thickness(plot)),
     ...looks[series.look](c, n),
   });
 
@@ -83,9 +87,10 @@
           align: "start",
           labels: {
             color: c.text, usePointStyle: true, pointStyleWidth: 22, boxHeight: 7, padding: 14,
-            generateLabels: (drawn) => window.Chart.defaults.plugins.legend.labels.generateLabels(drawn).map((label) => ({
-              ...label, pointStyle: ["limit", "line"].includes(chart.series[label.datasetIndex].look) ? "line" : "rect",
-            })),
+            generateLabels: (drawn) => window.Chart.defaults.plugins.legend.labels.generateLabels(drawn).map((label) => {
+              const { borderDash } = drawn.data.datasets[label.datasetIndex];
+              return { ...label, lineDash: borderDash, pointStyle: borderDash ? "line" : "rect" };
+            }),
             sort: (one, other) => one.datasetIndex - other.datasetIndex,
           },
         },
@@ -112,7 +117,7 @@
       const plot = document.querySelector(`.djust-plot[data-chart="${chart.name}"]`);
       plot.hidden = false;
       const drawn = new window.Chart(plot.querySelector("canvas"), {
-        data: { datasets: chart.series.map((series, n) => dataset(chart, series, n, c)) },
+        data: { datasets: chart.series.map((series, n) => dataset(chart, series, n, c, plot)) },
         options: options(chart, c),
       });
       charts.push([chart, drawn]);

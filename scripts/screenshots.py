@@ -1,0 +1,77 @@
+"""Takes the pictures of the documentation: real servers, the example site, a real browser.
+
+Usage: ``python -m scripts.screenshots``. Writes into ``docs/images/``.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Locator, Page
+
+from scripts.small_png import reduce_colours
+from tests.acceptance.chromium import PHONE, Chromium
+from tests.acceptance.conftest import make_site
+from tests.servers import binaries
+from tests.servers.redis_server import RedisServer
+
+IMAGES = Path(__file__).resolve().parents[1] / "docs/images"
+OVERVIEW = "/admin/djust/overview/"
+LAPTOP = {"width": 1180, "height": 900}
+#: The admin's list of models folded away, so that the page itself is large enough to read.
+FOLDED = "localStorage.setItem('django.admin.navSidebarIsOpen', 'false')"
+
+
+def main() -> int:
+    """Take all pictures."""
+    with ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        state = stack.enter_context(RedisServer(binaries.redis7(), maxmemory="64mb", policy="volatile-ttl"))
+        broker = stack.enter_context(RedisServer(binaries.redis7()))
+        site = make_site(stack, directory, state=state, broker=broker)
+        site.manage("shell", "-c", "from scripts.screenshot_data import fill; fill()")
+        url = site.web().url
+        chromium = stack.enter_context(Chromium())
+        login = chromium.sign_in(url, "ada", "pw")
+
+        def take(name: str, link: str = "", *, first: str = "body", last: str = "body", **options: Any) -> None:
+            page = chromium.page(url, login=login, **{"viewport": LAPTOP, **options})
+            page.add_init_script(FOLDED)
+            page.goto(OVERVIEW)
+            page.locator("html[data-djust-drawn]").wait_for(state="attached")
+            if link:
+                page.get_by_role("link", name=link, exact=True).last.click()
+                page.wait_for_url(lambda address: not address.endswith(OVERVIEW))
+            picture(page, name, page.locator(first), page.locator(last))
+            page.context.close()
+
+        take("overview", last=".djust-charts")
+        take("overview-dark", last=".djust-charts", color_scheme="dark")
+        take("overview-maintenance", first="section:has(.djust-schedules)", last=".djust-halves")
+        take("overview-phone", last=".djust-chart >> nth=1", viewport=PHONE)
+        take("alert", "Sessions lost", last="#content-main")
+        take("live-sessions", "Live sessions", last="#content-main tbody tr >> nth=11")
+    return 0
+
+
+def picture(page: Page, name: str, first: Locator, last: Locator) -> None:
+    """Write a picture of a page from the top of one element to the bottom of another, and say how large it is."""
+    top, bottom = first.bounding_box(), last.bounding_box()
+    assert top
+    assert bottom
+    margin = 16 if top["y"] else 0
+    y, end = top["y"] - margin, bottom["y"] + bottom["height"] + 16
+    page_width = page.evaluate("document.documentElement.clientWidth")
+    target = IMAGES / f"{name}.png"
+    clip = {"x": 0, "y": y, "width": page_width, "height": end - y}
+    taken = page.screenshot(full_page=True, clip=clip, animations="disabled")
+    target.write_bytes(reduce_colours(page.context.new_page(), taken))
+    print(f"{target.name}: {target.stat().st_size / 1000:.0f} kB")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
