@@ -46,7 +46,7 @@ SEEDS = (
         60,
         50,
         enabled=True,
-        description="Logs and records what Redis says about its memory.",
+        description="Records what each server says about its memory, and measures some sessions.",
     ),
     Seed(
         "djust: check evictions",
@@ -54,7 +54,7 @@ SEEDS = (
         60,
         50,
         enabled=True,
-        description="Warns when Redis has dropped keys to make room.",
+        description="Looks for evictions and lost sessions, raises and resolves alerts, and sends their messages.",
     ),
     Seed(
         "djust: reconcile",
