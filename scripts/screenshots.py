@@ -38,7 +38,9 @@ def main() -> int:
         chromium = stack.enter_context(Chromium())
         login = chromium.sign_in(url, "ada", "pw")
 
-        def take(name: str, link: str = "", *, first: str = "body", last: str = "body", **options: Any) -> None:
+        def take(
+            name: str, link: str = "", *, first: str = "body", last: str = "body", below: int = 16, **options: Any
+        ) -> None:
             page = chromium.page(url, login=login, **{"viewport": LAPTOP, **options})
             page.add_init_script(FOLDED)
             page.goto(OVERVIEW)
@@ -46,7 +48,7 @@ def main() -> int:
             if link:
                 page.get_by_role("link", name=link, exact=True).last.click()
                 page.wait_for_url(lambda address: not address.endswith(OVERVIEW))
-            picture(page, name, page.locator(first), page.locator(last))
+            picture(page, name, page.locator(first), page.locator(last), below)
             page.context.close()
 
         take("overview", last=".djust-charts")
@@ -54,17 +56,17 @@ def main() -> int:
         take("overview-maintenance", first="section:has(.djust-schedules)", last=".djust-halves")
         take("overview-phone", last=".djust-chart >> nth=1", viewport=PHONE)
         take("alert", "Sessions lost", last="#content-main")
-        take("live-sessions", "Live sessions", last="#content-main tbody tr >> nth=11")
+        take("live-sessions", "Live sessions", last="#content-main tbody tr >> nth=11", below=0)
     return 0
 
 
-def picture(page: Page, name: str, first: Locator, last: Locator) -> None:
+def picture(page: Page, name: str, first: Locator, last: Locator, below: int) -> None:
     """Write a picture of a page from the top of one element to the bottom of another, and say how large it is."""
     top, bottom = first.bounding_box(), last.bounding_box()
     assert top
     assert bottom
     margin = 16 if top["y"] else 0
-    y, end = top["y"] - margin, bottom["y"] + bottom["height"] + 16
+    y, end = top["y"] - margin, bottom["y"] + bottom["height"] + below
     page_width = page.evaluate("document.documentElement.clientWidth")
     target = IMAGES / f"{name}.png"
     clip = {"x": 0, "y": y, "width": page_width, "height": end - y}

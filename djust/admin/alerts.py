@@ -84,7 +84,10 @@ class AlertAdmin(ReadOnly, _ModelAdmin):
         "server",
         "summary",
         "advice",
-        "figures",
+        "meaning",
+        "latest",
+        "compared_with",
+        "worst",
         "pending_since",
         "fired_at",
         "resolved_at",
@@ -136,10 +139,20 @@ class AlertAdmin(ReadOnly, _ModelAdmin):
         """Return the worst figure."""
         return _figure(alert, alert.peak)
 
-    @admin.display(description=_("value, threshold, peak"))
-    def figures(self, alert: Alert) -> str:
-        """Return the figures that were compared."""
-        return " / ".join(_figure(alert, figure) for figure in (alert.value, alert.threshold, alert.peak))
+    @admin.display(description=_("figure now"))
+    def latest(self, alert: Alert) -> str:
+        """Return the figure that was compared last."""
+        return _figure(alert, alert.value)
+
+    @admin.display(description=_("compared with"))
+    def compared_with(self, alert: Alert) -> str:
+        """Return the threshold."""
+        return _figure(alert, alert.threshold)
+
+    @admin.display(description=_("rule"))
+    def meaning(self, alert: Alert) -> str:
+        """Return what the rule looks for."""
+        return RULES[alert.rule].description if alert.rule in RULES else alert.rule
 
     @admin.display(description=_("acknowledged"))
     def acknowledged(self, alert: Alert) -> str:
@@ -179,8 +192,11 @@ class AlertAdmin(ReadOnly, _ModelAdmin):
     ) -> HttpResponse:
         """Show an alert, with the buttons that this person may press."""
         alert = self.get_object(request, object_id)
-        buttons = {} if alert is None else {"djust_alert": open_alert(request, alert)}
-        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **buttons})
+        shown: dict[str, Any] = {}
+        if alert is not None:
+            name = f"{title_of(alert)}, {alert.node}" if alert.node else title_of(alert)
+            shown = {"djust_alert": open_alert(request, alert), "subtitle": name}
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **shown})
 
     @only_post(ACKNOWLEDGE_PERMISSION)
     def acknowledge_view(self, request: HttpRequest, pk: int) -> HttpResponse:
