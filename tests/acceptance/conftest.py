@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,12 @@ import pytest
 
 from tests.servers.celery_processes import CeleryBeat, CeleryWorker
 from tests.servers.process import child_environment
+from tests.servers.reaper import get_reaper
 from tests.servers.redis_server import RedisServer
 from tests.servers.uvicorn_server import UvicornServer
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "example"
+SETTINGS = {"DJANGO_SETTINGS_MODULE": "config.settings", "SECRET_KEY": "only-for-tests"}
 
 
 class Site:
@@ -61,8 +65,7 @@ def make_site(stack: ExitStack, directory: Path, *, state: RedisServer, broker: 
     made = Site(
         stack,
         {
-            "DJANGO_SETTINGS_MODULE": "config.settings",
-            "SECRET_KEY": "only-for-tests",
+            **SETTINGS,
             "DATABASE_URL": f"sqlite:///{directory / 'db.sqlite3'}",
             "STATE_BACKEND": "redis",
             "REDIS_URL": state.url,
@@ -71,8 +74,20 @@ def make_site(stack: ExitStack, directory: Path, *, state: RedisServer, broker: 
             **env,
         },
     )
-    made.manage("migrate", "--verbosity", "0")
+    if "DATABASE_URL" in env:
+        made.manage("migrate", "--verbosity", "0")
+    else:
+        shutil.copy(migrated(), directory / "db.sqlite3")
     return made
+
+
+@cache
+def migrated() -> Path:
+    """Return a database file of the example as ``migrate`` leaves it."""
+    path = get_reaper().new_directory("migrated") / "db.sqlite3"
+    with ExitStack() as stack:
+        Site(stack, {**SETTINGS, "DATABASE_URL": f"sqlite:///{path}"}).manage("migrate", "--verbosity", "0")
+    return path
 
 
 @pytest.fixture

@@ -6,9 +6,13 @@ import json
 import re
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import psycopg
+
+from djust.state_backend import RedisStateBackend
 from tests.acceptance.conftest import Site
 from tests.servers.process import Process
 
@@ -37,8 +41,12 @@ class Row(NamedTuple):
 
 def query(site: Site, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
     """Ask the site's SQLite file."""
-    with sqlite3.connect(Path(site.env["DATABASE_URL"].removeprefix("sqlite:///")), timeout=30) as connection:
+    with _open(site) as connection:
         return connection.execute(sql, parameters).fetchall()
+
+
+def _open(site: Site) -> sqlite3.Connection:
+    return sqlite3.connect(Path(site.env["DATABASE_URL"].removeprefix("sqlite:///")), timeout=30)
 
 
 def history(site: Site, **wanted: str) -> list[Row]:
@@ -49,27 +57,25 @@ def history(site: Site, **wanted: str) -> list[Row]:
 
 
 def every_second(site: Site, *names: str, expire_seconds: int = 30) -> None:
-    """Let these schedules run every second and the others not at all, as somebody would in a shell."""
-    site.manage(
-        "shell",
-        "-c",
-        "from django_celery_beat.models import IntervalSchedule, PeriodicTask, PeriodicTasks\n"
-        "second = IntervalSchedule.objects.create(every=1, period='seconds')\n"
-        "PeriodicTask.objects.update(enabled=False)\n"
-        f"chosen = PeriodicTask.objects.filter(name__in={names!r})\n"
-        f"chosen.update(interval=second, enabled=True, expire_seconds={expire_seconds})\n"
-        "PeriodicTasks.update_changed()",
-    )
+    """Let these schedules run every second and the others not at all. A beat that runs already would not notice."""
+    url = site.env["DATABASE_URL"]
+    chosen = ", ".join(f"'{name}'" for name in names)
+    with psycopg.connect(url) if url.startswith("postgres") else _open(site) as connection:
+        for sql in (
+            "INSERT INTO django_celery_beat_intervalschedule (every, period) VALUES (1, 'seconds')",
+            "UPDATE django_celery_beat_periodictask SET enabled = FALSE",
+            f"UPDATE django_celery_beat_periodictask SET enabled = TRUE, expire_seconds = {expire_seconds},"
+            " interval_id = (SELECT max(id) FROM django_celery_beat_intervalschedule)"
+            f" WHERE name IN ({chosen})",
+        ):
+            connection.execute(sql)
 
 
 def store(site: Site, count: int, ttl: float) -> None:
-    """Store sessions through the site's own settings."""
-    site.manage(
-        "shell",
-        "-c",
-        "from djust.state_backend import get_backend\n"
-        f"for n in range({count}): get_backend().set(f'{{n}}-{ttl}', {{}}, ttl={ttl})",
-    )
+    """Store sessions where the site has them."""
+    with closing(RedisStateBackend(site.env["REDIS_URL"])) as backend:
+        for number in range(count):
+            backend.set(f"{number}-{ttl}", {}, ttl=ttl)
 
 
 def events(process: Process, name: str | None = None) -> Iterator[dict[str, Any]]:
