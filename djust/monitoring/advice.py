@@ -62,7 +62,9 @@ def sizing(server: ServerReading, reading: Reading) -> Sizing:
         return Sizing(ttl_seconds=reading.session_ttl_seconds)
     sample = server.samples[-1]
     peak = _peak(sample, reading)
-    per_session, index = _per_session(sample)
+    # Where every session that was looked at is gone, those of a moment ago say what one costs.
+    measured = next((one for one in reversed(server.samples) if one.bytes_per_session is not None), sample)
+    per_session, index = _per_session(measured)
     other = now = needed = None
     if per_session is not None and sample.sessions is not None:
         now = per_session * sample.sessions
@@ -75,8 +77,8 @@ def sizing(server: ServerReading, reading: Reading) -> Sizing:
         ttl = _shorter_ttl(reading.session_ttl_seconds, (sample.limit_bytes * FILL - other) / (peak * per_session))
     return Sizing(
         sessions=sample.sessions,
-        payload_bytes=sample.bytes_per_session,
-        margin_bytes=sample.bytes_per_session_margin,
+        payload_bytes=measured.bytes_per_session,
+        margin_bytes=measured.bytes_per_session_margin,
         index_bytes=index,
         peak_sessions=peak,
         other_bytes=other,

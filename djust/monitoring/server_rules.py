@@ -113,14 +113,17 @@ def sessions_lost(rule: Rule, reading: Reading) -> Iterator[Finding]:
 
 
 def _losses(losses: list[LossReading]) -> str:
-    parts: dict[str, str] = {}
+    causes: dict[tuple[str, bool], int] = {}
     for loss in losses:
-        about = f"about {count(loss.sessions)} (an estimate)" if loss.estimated else count(loss.sessions)
-        name = str(SessionLoss.Cause(loss.cause).label)
-        parts[name] = f"{parts[name]} and {about}" if name in parts else about
+        kind = (str(SessionLoss.Cause(loss.cause).label), loss.estimated)
+        causes[kind] = causes.get(kind, 0) + loss.sessions
+    parts = (
+        f"{name}: about {count(sessions)} (an estimate)" if estimated else f"{name}: {count(sessions)}"
+        for (name, estimated), sessions in causes.items()
+    )
     total = counted(sum(loss.sessions for loss in losses), "live session")
     about = "about " if any(loss.estimated for loss in losses) else ""
-    return f"{about}{total} ({', '.join(f'{name}: {text}' for name, text in parts.items())})"
+    return f"{about}{total} ({', '.join(parts)})"
 
 
 def time_to_full(rule: Rule, reading: Reading) -> Iterator[Finding]:
