@@ -50,7 +50,8 @@ class Alert(models.Model):
     silenced_until = models.DateTimeField(null=True)
     silenced_by = models.CharField(max_length=150, blank=True)
     resolved_at = models.DateTimeField(null=True)
-    #: The last message about it, and how severe that said it was; null and empty: nobody was told.
+    #: The last message about it; null: there was none. And how severe people think it is; empty: they do not know that
+    #: it fires, as when it came back in the cool-down after they were told of its end.
     announced_at = models.DateTimeField(null=True)
     announced_severity = models.CharField(max_length=10, choices=Severity, blank=True)
     #: How often it came back before it was calm for long enough. Each time doubles the calm that ends it.

@@ -163,9 +163,9 @@ def _remedy(found: Sizing, server: ServerReading, reading: Reading) -> str:
         return f"raise maxmemory or lower SESSION_TTL; by how much cannot be said (unknown: {missing})"
     ways = []
     if found.proposed_limit is not None:
-        ways.append(f"raise maxmemory{_from(found, server)} to {maxmemory(found.proposed_limit)}")
+        ways.append(_more_memory(found.proposed_limit, server.samples[-1]))
     if found.proposed_ttl is not None:
-        ways.append(f"lower SESSION_TTL from {reading.session_ttl_seconds:g} to {found.proposed_ttl}")
+        ways.append(f"lower SESSION_TTL from {reading.session_ttl_seconds:.0f} to {found.proposed_ttl}")
     elif found.proposed_limit is not None and reading.session_ttl_seconds <= 0:
         ways.append("give SESSION_TTL a value, since sessions never expire")
     if not ways:
@@ -174,9 +174,15 @@ def _remedy(found: Sizing, server: ServerReading, reading: Reading) -> str:
     return ", or ".join(ways) + full
 
 
-def _from(found: Sizing, server: ServerReading) -> str:
-    known = found.limit_bytes is not None and server.samples[-1].limit_source == MemorySample.LimitSource.MAXMEMORY
-    return f" from {maxmemory(found.limit_bytes)}" if known and found.limit_bytes is not None else ""
+def _more_memory(proposed: int, sample: MemorySample) -> str:
+    source = MemorySample.LimitSource
+    if sample.limit_source == source.SYSTEM:
+        return f"give the machine {size(proposed)} for Redis alone, and a maxmemory so that it does not take all"
+    if sample.limit_source == source.SETTING:
+        return f"get a server with {size(proposed)} (MEMORY_LIMIT_BYTES)"
+    if sample.limit_bytes:
+        return f"raise maxmemory from {maxmemory(sample.limit_bytes)} to {maxmemory(proposed)}"
+    return f"set maxmemory to {maxmemory(proposed)}"
 
 
 def _is_full(server: ServerReading) -> bool:

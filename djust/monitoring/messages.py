@@ -13,7 +13,7 @@ from djust.conf import get_config
 from djust.log import hashed
 from djust.models import Alert, AlertMessage
 from djust.monitoring.rules import RULES
-from djust.monitoring.wording import duration
+from djust.monitoring.wording import duration, figure
 
 _KIND = AlertMessage.Kind
 
@@ -95,10 +95,10 @@ def _first_line(alert: Alert, kind: str, now: datetime) -> str:
 
 def _facts(alert: Alert, kind: str) -> list[tuple[str, str]]:
     unit = RULES[alert.rule].unit if alert.rule in RULES else ""
-    peak = "" if alert.peak is None else f"{alert.peak:g} {unit}".strip()
-    figure = "" if alert.value is None else f"{alert.value:g} {unit}".strip()
-    if figure and alert.threshold is not None:
-        figure += f" (threshold {alert.threshold:g})"
+    peak = "" if alert.peak is None else f"{figure(alert.peak)} {unit}".strip()
+    value = "" if alert.value is None else f"{figure(alert.value)} {unit}".strip()
+    if value and alert.threshold is not None:
+        value += f" (threshold {figure(alert.threshold)})"
     facts = [
         ("Rule", alert.rule),
         ("Server", alert.node),
@@ -106,9 +106,9 @@ def _facts(alert: Alert, kind: str) -> list[tuple[str, str]]:
         ("Since", _moment(alert.fired_at)),
     ]
     if kind == _KIND.RESOLVED:
-        facts += [("Until", _moment(alert.resolved_at)), ("Now", figure), ("At worst", peak)]
+        facts += [("Until", _moment(alert.resolved_at)), ("Now", value), ("At worst", peak)]
     else:
-        facts += [("Figure", figure), ("At worst", peak if alert.peak != alert.value else "")]
+        facts += [("Figure", value), ("At worst", peak if alert.peak != alert.value else "")]
     if alert.returns:
         facts.append(("Came back", f"{alert.returns} times" if alert.returns > 1 else "once"))
     return facts

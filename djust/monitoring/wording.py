@@ -18,6 +18,11 @@ def count(value: float) -> str:
     return f"{value:,.0f}"
 
 
+def figure(value: float) -> str:
+    """Return any figure: whole numbers and large ones with their thousands apart, others with four digits."""
+    return count(value) if value == int(value) or abs(value) >= 1000 else f"{value:.4g}"
+
+
 def counted(value: float, one: str, many: str | None = None) -> str:
     """Return a number with its noun: ``1 session``, ``1,200 sessions``."""
     return f"{count(value)} {one if value == 1 else many or one + 's'}"

@@ -31,6 +31,9 @@ class Mailbox:
     """What the mail server took, or what it answers instead."""
 
     def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
         self.mails: list[EmailMessage] = []
         self.recipients: list[list[str]] = []
         self.refuse = ""
@@ -58,7 +61,7 @@ def mail_server() -> Iterator[tuple[Mailbox, int]]:
 def mailbox(mail_server: tuple[Mailbox, int], settings: Any) -> Mailbox:
     """A mail server that the settings name, and what comes to the ADMINS."""
     box, port = mail_server
-    box.__init__()
+    box.clear()
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = HOST, port
     settings.SERVER_EMAIL = "djust@example.org"
