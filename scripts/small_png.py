@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from playwright.sync_api import Page
 
-#: Keeps the most frequent colours and takes the nearest of them for each other one.
+#: Keeps the most frequent colours that differ visibly, and takes the nearest of them for each other one.
 _REDUCE = """async (png) => {
   const image = await createImageBitmap(await (await fetch(`data:image/png;base64,${png}`)).blob());
   const context = new OffscreenCanvas(image.width, image.height).getContext("2d");
@@ -18,7 +18,13 @@ _REDUCE = """async (png) => {
   const counts = new Map();
   for (const pixel of pixels) counts.set(pixel, (counts.get(pixel) ?? 0) + 1);
   const split = (pixel) => [pixel & 255, (pixel >> 8) & 255, (pixel >> 16) & 255];
-  const palette = [...counts].sort((one, other) => other[1] - one[1]).slice(0, 256).map(([pixel]) => split(pixel));
+  const byCount = [...counts].sort((one, other) => other[1] - one[1]);
+  const kinds = new Map();  // The most frequent of those that look alike.
+  for (const [pixel] of byCount) {
+    const kind = split(pixel).map((part) => part >> 4).join();
+    if (!kinds.has(kind)) kinds.set(kind, split(pixel));
+  }
+  const palette = [...kinds.values()].slice(0, 256);
   const nearest = (wanted) => {
     const distances = palette.map((kept) => kept.reduce((sum, part, at) => sum + (part - wanted[at]) ** 2, 0));
     return distances.indexOf(Math.min(...distances));

@@ -72,7 +72,7 @@ def can_silence(request: HttpRequest, alert: Alert) -> bool:
 class AlertAdmin(ReadOnly, _ModelAdmin):
     """Shows alerts. The check moves them from state to state; people acknowledge and silence them."""
 
-    list_display = ("what", "current", "how_severe", "server", "since", "lasted", "worst")
+    list_display = ("what", "current", "how_severe", "server", "since", "lasted", "peak_figure")
     list_filter = ("state", "severity", "rule", "pending_since")
     search_fields = ("rule", "node", "summary")
     list_per_page = 50
@@ -135,6 +135,11 @@ class AlertAdmin(ReadOnly, _ModelAdmin):
         return length(((alert.resolved_at or timezone.now()) - alert.pending_since).total_seconds())
 
     @admin.display(description=_("peak"), ordering="peak")
+    def peak_figure(self, alert: Alert) -> str:
+        """Return the worst figure; what it counts stands on the page of the alert."""
+        return _figure(alert, alert.peak, with_unit=False)
+
+    @admin.display(description=_("peak"))
     def worst(self, alert: Alert) -> str:
         """Return the worst figure."""
         return _figure(alert, alert.peak)
@@ -247,10 +252,11 @@ def open_alert(request: HttpRequest, alert: Alert) -> dict[str, Any]:
     }
 
 
-def _figure(alert: Alert, value: float | None) -> str:
+def _figure(alert: Alert, value: float | None, *, with_unit: bool = True) -> str:
     unit = RULES[alert.rule].unit if alert.rule in RULES else ""
     if value is None or unit.startswith("share"):
         return percent(value)
     if unit == "seconds":
         return length(value)
-    return f"{number(int(value)) if value == int(value) else number_format(value, 2)} {unit}".rstrip()
+    figure = number(int(value)) if value == int(value) else number_format(value, 2)
+    return f"{figure} ({unit})" if unit and with_unit else figure

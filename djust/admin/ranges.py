@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from django.db.models.functions import TruncHour, TruncMinute
+from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -47,7 +48,9 @@ class Range:
 
     def interval(self, moment: datetime) -> datetime:
         """Return the beginning of the interval that a moment lies in."""
-        return _EPOCH + (moment.astimezone(UTC) - _EPOCH) // self.step * self.step
+        # Without USE_TZ all moments are naive.
+        epoch = _EPOCH if timezone.is_aware(moment) else _EPOCH.replace(tzinfo=None)
+        return epoch + (moment - epoch) // self.step * self.step
 
     def name_of(self, interval: datetime) -> str:
         """Return what to call an interval: its beginning in the time zone of the admin, or its day in UTC."""

@@ -226,13 +226,14 @@ def test_an_alert_has_a_page_with_its_messages(admin_client: Client, alert: Aler
     assert "Raise maxmemory to 384mb." in page
     assert f"{alert.pk}/acknowledge/" in page
     assert "given up" in page
+    assert "60 (sessions since the check before)" in page
     assert "No &lt;answer&gt;." in page
     assert "sent Nov. 24, 2026, 8:15 a.m." in page
     assert admin_client.post(f"{ALERTS}{alert.pk}/change/", {"state": "resolved"}).status_code == 403
     listed = text_of(admin_client, ALERTS)
     assert "✗ critical" in listed
     assert "! firing" in listed
-    assert "60 sessions since the check before" in listed
+    assert '<td class="field-peak_figure">60</td>' in listed
     for filters in ("state__exact=firing", "severity__exact=critical", "rule=sessions_lost", "q=lost"):
         assert "1 alert" in text_of(admin_client, f"{ALERTS}?{filters}")
 
