@@ -132,7 +132,8 @@ class AlertAdmin(ReadOnly, _ModelAdmin):
     @admin.display(description=_("duration"))
     def lasted(self, alert: Alert) -> str:
         """Return how long it has lasted."""
-        return length(((alert.resolved_at or timezone.now()) - alert.pending_since).total_seconds())
+        seconds = ((alert.resolved_at or timezone.now()) - alert.pending_since).total_seconds()
+        return length(seconds if seconds < 60 else seconds // 60 * 60)
 
     @admin.display(description=_("peak"), ordering="peak")
     def peak_figure(self, alert: Alert) -> str:
