@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 
 import pytest
 
@@ -12,6 +13,7 @@ from djust.exceptions import BackendUnavailable
 from djust.reconcile import reconcile
 from djust.sessions import clean_up
 from djust.state_backend import RedisStateBackend
+from djust.state_backend.redis.layout import SHARDS
 from tests.integration.redis_support import hearing, names
 from tests.servers import binaries
 from tests.servers.redis_cluster import RedisCluster
@@ -44,6 +46,23 @@ def test_sessions_lie_on_every_primary_and_the_figures_are_those_of_all(
     assert backend.get_memory_stats()["sessions_sampled"] == len(KEYS)
     assert sorted(session.key for session in backend.iter_sessions(owner="me")) == sorted(KEYS)
     assert backend.delete_owner("me") == len(KEYS)
+
+
+def test_nobody_is_asked_where_the_keys_of_a_script_are(
+    backend: RedisStateBackend, redis_cluster: RedisCluster
+) -> None:
+    backend.get_stats()
+    called: Counter[str] = Counter()
+    with ExitStack() as stack:
+        nodes = [stack.enter_context(node.client()) for node in redis_cluster.nodes]
+        for node in nodes:
+            node.config_resetstat()
+        assert backend.get_stats()["total_sessions"] == 0
+        for node in nodes:
+            for name, figures in node.info("commandstats").items():
+                called[name.removeprefix("cmdstat_")] += figures["calls"]
+    assert called["evalsha"] == SHARDS
+    assert not [name for name in called if name.startswith("command")]
 
 
 @pytest.mark.parametrize("lost", [["o:*"], ["due"], ["due", "act", "never", "o:*", "meta"]], ids=" ".join)
@@ -95,7 +114,7 @@ def own_cluster() -> Iterator[RedisCluster]:
 def test_without_one_primary_its_sessions_are_unavailable_and_the_others_live(
     own_cluster: RedisCluster, is_async: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    backend = RedisStateBackend(own_cluster.url, timeout=1)
+    backend = RedisStateBackend(own_cluster.url, timeout=5)
 
     def read_all() -> list[bool | None]:
         """Return for each key whether it is there, or None where nobody can tell."""

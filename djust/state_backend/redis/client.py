@@ -228,7 +228,9 @@ class ClusterClient(Client):
             return [self._one(cluster, args) for args in commands]
         pipeline = cluster.pipeline()
         for args in commands:
-            pipeline.execute_command(*args)
+            # Left to find it itself, redis-py asks a server for the keys of each script, one after the other.
+            key = args[3] if args[0] == "EVALSHA" else args[1]
+            pipeline.execute_command(*args, target_nodes=cluster.get_node_from_key(key))
         return cast(list[Any], pipeline.execute(raise_on_error=False))
 
     def _one(self, cluster: RedisCluster, args: tuple[Any, ...]) -> Any:
