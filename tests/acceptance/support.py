@@ -7,6 +7,7 @@ import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +16,7 @@ import psycopg
 from djust.state_backend import RedisStateBackend
 from tests.acceptance.conftest import Site
 from tests.servers.process import Process
+from tests.servers.waiting import wait_until
 
 CLEAN_UP, SAMPLE = "djust: clean up expired sessions", "djust: sample Redis memory"
 
@@ -72,10 +74,11 @@ def every_second(site: Site, *names: str, expire_seconds: int = 30) -> None:
 
 
 def store(site: Site, count: int, ttl: float) -> None:
-    """Store sessions where the site has them."""
+    """Store sessions where the site has them, and wait until their time is over."""
     with closing(RedisStateBackend(site.env["REDIS_URL"])) as backend:
-        for number in range(count):
-            backend.set(f"{number}-{ttl}", {}, ttl=ttl)
+        sessions = [backend.set(f"{number}-{ttl}", {}, ttl=ttl) for number in range(count)]
+    last = max(session.last_active_at for session in sessions) + timedelta(seconds=ttl)
+    wait_until(lambda: datetime.now(UTC) > last, what="them to be over")
 
 
 def events(process: Process, name: str | None = None) -> Iterator[dict[str, Any]]:

@@ -103,8 +103,11 @@ def test_what_an_eviction_of_the_deadlines_left_over_goes_with_reconcile(
     server: RedisServer | RedisCluster, backend: RedisStateBackend, key_prefix: str
 ) -> None:
     for number in range(100):
-        backend.set(f"gone{number}", {}, ttl=0.5 if number % 2 else 0, owner=f"o{number % 3}")
+        backend.set(f"gone{number}", {}, ttl=60 if number % 2 else 0, owner=f"o{number % 3}")
     backend.set("live", {}, owner="o1")
+    for number in range(1, 100, 2):
+        # Only now, so that no write finds one over.
+        backend.touch(f"gone{number}", 0.2)
     with closing(server.client()) as client:
         client.persist(payload_name(key_prefix, "gone0"))
         for name in names(client, key_prefix, "due"):
