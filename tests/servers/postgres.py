@@ -54,12 +54,12 @@ class Postgres:
 
     def start(self) -> None:
         """Start on the port it has, and wait until it answers."""
+        # What is committed outlives the process, if not the machine.
         options = {
             "listen_addresses": HOST,
             "unix_socket_directories": "",
             "fsync": "off",
             "full_page_writes": "off",
-            "synchronous_commit": "off",
             "max_connections": "60",
             "shared_buffers": "32MB",
         }
