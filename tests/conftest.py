@@ -1,7 +1,7 @@
 """Fixtures that give a test real servers.
 
-``redis7``, ``redis6``, ``valkey`` and ``redis_cluster`` are shared by the tests of one process: take a ``key_prefix`` and leave
-the rest alone. Whoever needs special settings, or wants to kill a server, starts one with ``redis_server``.
+``redis7``, ``redis6``, ``valkey`` and ``redis_cluster`` are shared by the tests of one process: take a ``key_prefix``
+and leave the rest alone. Whoever needs special settings, or wants to kill a server, starts one with ``redis_server``.
 """
 
 from __future__ import annotations
