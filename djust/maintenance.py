@@ -15,7 +15,7 @@ from django.utils import timezone
 from djust import totals
 from djust.conf import get_config
 from djust.database import DATABASE_ERRORS, unavailable, write
-from djust.exceptions import DjustError
+from djust.exceptions import BackendUnavailable, DjustError
 from djust.models import MaintenanceRun
 
 #: Hard time limit of the tasks, in seconds. A run that says "running" for longer was killed.
@@ -30,6 +30,8 @@ UNEVENTFUL_KEPT = timedelta(days=1)
 _TASK = MaintenanceRun.Task
 _OUTCOME = MaintenanceRun.Outcome
 _DID_NOT_RUN = (_OUTCOME.SKIPPED, _OUTCOME.NOT_APPLICABLE)
+#: These have no command, which may take as long as it likes.
+_ALWAYS_SHORT = (_TASK.SAMPLE_MEMORY, _TASK.CHECK_EVICTIONS)
 _TOLD_TO_END = "The process was told to end before the run did: by a time limit, by whoever stopped it, or by Ctrl-C."
 
 
@@ -56,7 +58,9 @@ class Run:
 
 
 @contextmanager
-def record_run(task: str, *, trigger: str, triggered_by: str = "", task_id: str = "") -> Iterator[Run]:
+def record_run(
+    task: str, *, trigger: str, triggered_by: str = "", task_id: str = "", attempt: int = 1, attempts: int = 1
+) -> Iterator[Run]:
     """Write a row of history around a run.
 
     Args:
@@ -64,6 +68,8 @@ def record_run(task: str, *, trigger: str, triggered_by: str = "", task_id: str 
         trigger: One of ``MaintenanceRun.Trigger``.
         triggered_by: The schedule, or the user.
         task_id: Celery's id.
+        attempt: Which attempt of the task this is: each has a row, under the same id.
+        attempts: How many there are while the store is away.
     """
     run = Run(task)
     started_at = timezone.now()
@@ -88,6 +94,8 @@ def record_run(task: str, *, trigger: str, triggered_by: str = "", task_id: str 
         run.error = str(error) if isinstance(error, DjustError) else type(error).__name__
         if isinstance(error, DjustError) and error.figures:
             run.figures, run.removed = error.figures, error.figures.get("removed", 0)
+        if isinstance(error, BackendUnavailable) and attempts > 1:
+            run.reason = f"Attempt {attempt} of {attempts}" + (": it is tried again." if attempt < attempts else ".")
         raise
     finally:
         _end(row, run, (time.monotonic() - started) * 1000)
@@ -126,6 +134,7 @@ def _count(row: MaintenanceRun) -> None:
 def _mark_killed(row: MaintenanceRun) -> None:
     """Close the rows of runs that can no longer be running."""
     over = Q(started_at__lt=row.started_at - timedelta(seconds=LONG_TIME_LIMIT_SECONDS))
+    over |= Q(task__in=_ALWAYS_SHORT, started_at__lt=row.started_at - timedelta(seconds=TIME_LIMIT_SECONDS))
     if row.task == _TASK.CLEANUP and row.figures.get("smallest_slice") is not None:
         # This run swept, for which it needs the lease, so whoever had that before is gone.
         before = row.started_at - timedelta(seconds=get_config().cleanup_lease_seconds)

@@ -43,12 +43,17 @@ LONG_OPTIONS: dict[str, Any] = {
 }
 
 
-def origin(task: Task[Any, Any]) -> dict[str, str]:
-    """Return ``trigger``, ``triggered_by`` and ``task_id`` of the message that a task works on.
+def origin(task: Task[Any, Any]) -> dict[str, Any]:
+    """Return what ``record_run`` wants to know of the message that a task works on.
 
     Beat marks what it sends, and so does "Run now". Beat's own admin action "Run selected tasks" only names the
     schedule.
     """
+    attempts = 1 if task.request.called_directly else 1 + (task.max_retries or 0)
+    return {**_who_asked(task), "attempt": 1 + task.request.retries, "attempts": attempts}
+
+
+def _who_asked(task: Task[Any, Any]) -> dict[str, str]:
     request = task.request
     headers = {**(request.headers or {}), **vars(request)}
     schedule = str(headers.get("periodic_task_name") or "")

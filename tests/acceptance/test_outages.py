@@ -67,6 +67,7 @@ def test_a_killed_store(site: MakeSite, redis_server: Servers) -> None:
     *failed, done = history(made, task_id=task_id)
     assert len(history(made)) == len(failed) + 1
     assert {row.outcome for row in failed} == {"failed"}
+    assert failed[0].reason == "Attempt 1 of 4: it is tried again."
     assert all(f"{state.host}:{state.port} cannot be reached" in row.error for row in failed)
     assert done.removed == 10
     assert count(worker.process, "backend_unavailable") == count(worker.process, "backend_recovered") == 1

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from django.db import connection, transaction
+from django.utils import timezone
 
 from djust.exceptions import BackendUnavailable
-from djust.maintenance import last_run, record_run
+from djust.maintenance import LONG_TIME_LIMIT_SECONDS, TIME_LIMIT_SECONDS, last_run, record_run
 from djust.models import MaintenanceRun
 from tests.servers.postgres import Postgres
 from tests.servers.process import child_environment
@@ -72,6 +74,36 @@ def test_how_a_run_ended_is_said_without_secrets(error: BaseException, outcome: 
     assert (row.outcome, row.error) == (outcome, text)
     assert bool(row.reason) is (outcome == "killed")
     assert row.duration_ms is not None
+
+
+def test_a_call_that_nobody_repeats_counts_no_attempts() -> None:
+    with pytest.raises(BackendUnavailable), record_run("cleanup", trigger="call"):
+        raise BackendUnavailable
+    assert MaintenanceRun.objects.get().reason == ""
+
+
+@pytest.mark.parametrize(
+    ("task", "seconds"),
+    [
+        ("sample_memory", TIME_LIMIT_SECONDS),
+        ("check_evictions", TIME_LIMIT_SECONDS),
+        ("reconcile", LONG_TIME_LIMIT_SECONDS),
+        ("cleanup", LONG_TIME_LIMIT_SECONDS),
+    ],
+)
+def test_what_runs_for_longer_than_it_may_was_killed(task: str, seconds: float) -> None:
+    young, old = (
+        MaintenanceRun.objects.create(
+            task=task, trigger="beat", started_at=timezone.now() - timedelta(seconds=seconds + more)
+        )
+        for more in (-20, 1)
+    )
+    with record_run("clear_django_sessions", trigger="call"):
+        pass
+    young.refresh_from_db()
+    old.refresh_from_db()
+    assert (young.outcome, old.outcome) == ("running", "killed")
+    assert old.reason == "The process ended before the run did."
 
 
 def test_the_last_run_is_the_last_with_figures() -> None:
