@@ -84,12 +84,17 @@ def test_the_history_says_that_a_command_did_it(backend: RedisStateBackend, monk
     assert (run.outcome, run.removed, run.figures["scanned"]) == ("done", 10, 10)
 
 
-def test_all_empties_this_prefix_only(backend: RedisStateBackend, server: RedisServer, key_prefix: str) -> None:
+def test_all_empties_this_prefix_only(
+    backend: RedisStateBackend, server: RedisServer, key_prefix: str, caplog: pytest.LogCaptureFixture
+) -> None:
     other = RedisStateBackend(server.url, key_prefix=f"other-{key_prefix}")
     other.set("theirs", {})
     for number in range(20):
         backend.set(f"ours{number}", {}, ttl=0)
     assert output_of("--all", "--yes") == [f"Deleted 20 sessions under prefix {key_prefix}"]
+    [said] = [record for record in caplog.records if "sessions_deleted_all" in record.getMessage()]
+    assert said.getMessage() == "sessions_deleted_all backend=redis trigger=command removed=20"
+    assert said.levelname == "WARNING"
     with server.client() as client:
         assert dump(client, key_prefix) == {}
     assert other.get("theirs") is not None

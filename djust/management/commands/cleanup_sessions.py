@@ -9,6 +9,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from djust.conf import get_config
+from djust.log import logger
 from djust.maintenance import record_run
 from djust.management.base import StoreCommand, add_budget, bad_arguments, caller, seconds
 from djust.models import MaintenanceRun
@@ -108,6 +109,7 @@ def _count(backend: StateBackend, options: dict[str, Any]) -> Result:
 def _delete_all(backend: StateBackend) -> Result:
     with record_run(MaintenanceRun.Task.CLEANUP, trigger="command", triggered_by=caller()) as run:
         removed = backend.delete_all()
+        logger.warning("sessions_deleted_all", backend=backend.name, trigger="command", removed=removed)
         report = run.finish({"outcome": "done", "backend": backend.name, "removed": removed, "all": True})
     return report, [f"Deleted {removed} sessions{_place(backend)}"]
 
