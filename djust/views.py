@@ -17,15 +17,15 @@ from django.views.decorators.http import require_safe
 
 from djust.conf import get_config
 from djust.exceptions import DjustError
-from djust.monitoring import metrics as figures
-from djust.monitoring.bounded import BoundedReader, Pending
-from djust.monitoring.heartbeat import Heartbeat, heartbeat
-from djust.monitoring.summary import MISCONFIGURED, TOO_SLOW, read_store
+from djust.monitoring.status import metrics as figures
+from djust.monitoring.status.bounded import BoundedReader, Pending
+from djust.monitoring.status.heartbeat import Heartbeat, heartbeat
+from djust.monitoring.status.summary import MISCONFIGURED, TOO_SLOW, read_store
 from djust.state_backend.base import StateBackend
 from djust.state_backend.registry import get_backend
 
 try:
-    from djust.monitoring.exposition import render
+    from djust.monitoring.status.exposition import render
 except ImportError:
     _CAN_RENDER = False
 else:

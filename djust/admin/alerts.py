@@ -21,8 +21,8 @@ from djust.admin.figures import EMPTY, length, number, percent
 from djust.admin.readonly import ReadOnly
 from djust.admin.times import ago, exact
 from djust.models import Alert
-from djust.monitoring import alerts
-from djust.monitoring.rules import RULES
+from djust.monitoring.alerting import alerts
+from djust.monitoring.alerting.rules import RULES
 
 ACKNOWLEDGE_PERMISSION = "djust.acknowledge_alert"
 SILENCE_PERMISSION = "djust.silence_alert"

@@ -27,7 +27,7 @@ from djust.admin.tiles import Tile, make_tiles
 from djust.admin.timeline import read_timeline
 from djust.admin.times import ago, exact, milliseconds
 from djust.models import MaintenanceRun, Overview
-from djust.monitoring.summary import Summary, summarise
+from djust.monitoring.status.summary import Summary, summarise
 
 SCHEDULE_PERMISSION = "django_celery_beat.change_periodictask"
 

@@ -9,8 +9,8 @@ from django.utils.translation import gettext as _
 
 from djust.admin.figures import length, number, percent, size_of
 from djust.models import MemorySample
-from djust.monitoring.heartbeat import Heartbeat
-from djust.monitoring.summary import StoreFigures, Summary
+from djust.monitoring.status.heartbeat import Heartbeat
+from djust.monitoring.status.summary import StoreFigures, Summary
 
 
 @dataclass(frozen=True, slots=True)

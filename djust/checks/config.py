@@ -9,7 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from djust.conf import SETTING, Config, get_config
 from djust.exceptions import DjustError
-from djust.monitoring.rules import configured
+from djust.monitoring.alerting.rules import configured
 from djust.state_backend.base import StateBackend
 from djust.state_backend.registry import backend_class
 

@@ -9,8 +9,8 @@ from datetime import datetime
 from django.utils import timezone
 
 from djust.models import Alert, MemorySample
-from djust.monitoring.heartbeat import Beat
-from djust.monitoring.summary import StoreFigures, Summary
+from djust.monitoring.status.heartbeat import Beat
+from djust.monitoring.status.summary import StoreFigures, Summary
 from djust.monitoring.wording import count, counted, duration, share, size
 
 #: Where the texts of a section begin.

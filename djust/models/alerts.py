@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 class Alert(models.Model):
     """Something that is wrong with the store or its maintenance, from its first sign until it is over.
 
-    At most one of a rule and server is open. ``djust.monitoring.alerts`` moves it from state to state.
+    At most one of a rule and server is open. ``djust.monitoring.alerting.alerts`` moves it from state to state.
     """
 
     class State(models.TextChoices):

@@ -7,7 +7,7 @@ from typing import Any
 from django.utils import timezone
 
 from djust.exceptions import BackendError
-from djust.monitoring import alerts, notify
+from djust.monitoring.alerting import alerts, notify
 from djust.monitoring.findings import Findings
 from djust.monitoring.gather import gather
 from djust.monitoring.look import find_losses

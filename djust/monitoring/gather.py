@@ -13,9 +13,9 @@ from djust.exceptions import BackendError
 from djust.models import MaintenanceRun, MemorySample, SessionLoss
 from djust.monitoring.broker import read_broker
 from djust.monitoring.findings import Findings
-from djust.monitoring.heartbeat import heartbeat
 from djust.monitoring.reading import LossReading, Reading, ServerReading
 from djust.monitoring.sampling import recent_samples
+from djust.monitoring.status.heartbeat import heartbeat
 from djust.state_backend.base import StateBackend
 from djust.state_backend.records import Backlog
 

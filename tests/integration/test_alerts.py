@@ -17,8 +17,8 @@ from django.utils import timezone
 
 from djust import totals
 from djust.models import Alert, AlertMessage
-from djust.monitoring import alerts
-from djust.monitoring.alerts import AlertReport
+from djust.monitoring.alerting import alerts
+from djust.monitoring.alerting.alerts import AlertReport
 from djust.monitoring.reading import LossReading
 from djust.signals import alert_fired, alert_resolved
 from tests.servers.http_receiver import HttpReceiver
@@ -301,7 +301,7 @@ from django.db import connection
 from djust import totals
 from djust.log import configure_logging
 from djust.models import Alert
-from djust.monitoring import alerts, notify
+from djust.monitoring.alerting import alerts, notify
 from tests.unit.monitoring_support import reading, server, NOW
 
 configure_logging(json=True)

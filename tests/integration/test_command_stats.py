@@ -23,7 +23,7 @@ from django.utils import timezone
 
 from djust.maintenance import record_run
 from djust.models import Alert, MemorySample, SessionLoss
-from djust.monitoring.heartbeat import WATCHED
+from djust.monitoring.status.heartbeat import WATCHED
 from djust.state_backend import get_backend
 from tests.commands.project import Project
 from tests.servers.ports import free_port

@@ -15,8 +15,8 @@ from django_celery_beat.models import PeriodicTask
 
 from djust.live_view import get_session_stats
 from djust.models import MaintenanceRun
-from djust.monitoring.heartbeat import NOT_YET as NOT_YET_SENTENCE
-from djust.monitoring.heartbeat import WATCHED
+from djust.monitoring.status.heartbeat import NOT_YET as NOT_YET_SENTENCE
+from djust.monitoring.status.heartbeat import WATCHED
 from djust.state_backend import InMemoryStateBackend, get_backend
 from tests.servers.redis_server import RedisServer
 

@@ -13,8 +13,8 @@ from django.utils import timezone
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
 
 from djust.models import MaintenanceRun, MemorySample
-from djust.monitoring.heartbeat import WATCHED, heartbeat
-from djust.monitoring.schedules import read_schedules
+from djust.monitoring.status.heartbeat import WATCHED, heartbeat
+from djust.monitoring.status.schedules import read_schedules
 
 pytestmark = pytest.mark.django_db
 

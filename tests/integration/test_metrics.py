@@ -19,8 +19,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from djust import totals
 from djust.maintenance import record_run
 from djust.models import Alert, MaintenanceRun, MemorySample, Total
-from djust.monitoring.heartbeat import WATCHED
-from djust.monitoring.metrics import METRICS
+from djust.monitoring.status.heartbeat import WATCHED
+from djust.monitoring.status.metrics import METRICS
 from djust.state_backend import get_backend
 from tests.servers.process import child_environment
 from tests.servers.redis_server import RedisServer

@@ -18,8 +18,8 @@ from django.db.models import Q
 from django.utils import timezone
 
 from djust.models import Alert, AlertMessage
-from djust.monitoring import apprise_urls, messages, notify
-from djust.monitoring.notify import DeliveryReport, deliver
+from djust.monitoring.alerting import apprise_urls, messages, notify
+from djust.monitoring.alerting.notify import DeliveryReport, deliver
 from tests.servers.http_receiver import HttpReceiver
 from tests.servers.ports import HOST, free_port
 

@@ -15,8 +15,8 @@ from django_celery_beat.models import PeriodicTask
 
 from djust.maintenance import record_run
 from djust.models import Alert, MaintenanceRun, MemorySample, SessionLoss
-from djust.monitoring.heartbeat import WATCHED
-from djust.monitoring.summary import Summary, judge, read_store, summarise, unanswered
+from djust.monitoring.status.heartbeat import WATCHED
+from djust.monitoring.status.summary import Summary, judge, read_store, summarise, unanswered
 from djust.state_backend import get_backend
 from tests.servers.redis_server import RedisServer
 

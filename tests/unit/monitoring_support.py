@@ -7,9 +7,9 @@ from typing import Any
 
 from djust.conf import Config
 from djust.models import MemorySample
-from djust.monitoring.judgement import Judgement
+from djust.monitoring.alerting.judgement import Judgement
+from djust.monitoring.alerting.rules import judge
 from djust.monitoring.reading import Reading, ServerReading
-from djust.monitoring.rules import judge
 
 NODE = "10.0.0.5:6379"
 NOW = datetime(2026, 3, 1, 2, 0, tzinfo=UTC)

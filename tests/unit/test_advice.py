@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from djust.monitoring import wording
-from djust.monitoring.advice import FILL, SHORTEST_TTL, make_room, sizing
+from djust.monitoring.alerting.advice import FILL, SHORTEST_TTL, make_room, sizing
 from djust.monitoring.reading import ServerReading
 from tests.unit.monitoring_support import MB, NODE, reading, server
 

@@ -81,7 +81,7 @@ def test_a_member_is_read() -> None:
     ],
 )
 def test_a_record_says_why_a_session_is_over(kind: bytes, deadline: int, cause: str) -> None:
-    gone = parse_record(kind + deadline.to_bytes(8) + (0).to_bytes(8) + MEMBER, max_age_ms=5000)
+    gone = parse_record(kind + deadline.to_bytes(8) + (0).to_bytes(8) + MEMBER, 5000, "evicted")
     assert (gone.key, gone.owner, gone.label, gone.cause) == ("key", "ada42", "shop.Vx", cause)
     assert gone.last_active_at is None
     assert gone.expired is (cause != "evicted")

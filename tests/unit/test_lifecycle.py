@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from djust.conf import Config
 from djust.models import Alert
-from djust.monitoring.judgement import Judgement, rank
-from djust.monitoring.lifecycle import LONGEST_CALM_SECONDS, Step, advance, may_return, needed_calm
-from djust.monitoring.rules import RULES
+from djust.monitoring.alerting.judgement import Judgement, rank
+from djust.monitoring.alerting.lifecycle import LONGEST_CALM_SECONDS, Step, advance, may_return, needed_calm
+from djust.monitoring.alerting.rules import RULES
 from tests.unit.monitoring_support import NODE, NOW
 
 COOLDOWN = Config().alert_cooldown_seconds

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from django.urls import reverse
 
-from djust.monitoring.metrics import METRICS
+from djust.monitoring.status.metrics import METRICS
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "example/monitoring"

@@ -11,9 +11,9 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from djust.conf import Config
-from djust.monitoring.judgement import Judgement
+from djust.monitoring.alerting.judgement import Judgement
+from djust.monitoring.alerting.rules import RULES, configured, judge
 from djust.monitoring.reading import BrokerReading, LossReading, ServerReading
-from djust.monitoring.rules import RULES, configured, judge
 from tests.unit.monitoring_support import MB, NODE, NOW, judged, reading, sample, server
 
 OTHER = "10.0.0.6:6379"

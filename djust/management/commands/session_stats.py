@@ -14,8 +14,8 @@ from django.utils import timezone
 
 from djust.management.base import STORE_FAILED, budget
 from djust.management.stats import describe
-from djust.monitoring.bounded import BoundedReader
-from djust.monitoring.summary import Summary, judge, read_records, read_store, unanswered
+from djust.monitoring.status.bounded import BoundedReader
+from djust.monitoring.status.summary import Summary, judge, read_records, read_store, unanswered
 
 WATCH_SECONDS = 2.0
 WIDEST = 100

@@ -20,8 +20,8 @@ from djust.database import DATABASE_ERRORS, unavailable, write
 from djust.log import logger
 from djust.maintenance import TIME_LIMIT_SECONDS
 from djust.models import AlertMessage
-from djust.monitoring import apprise_urls, email
-from djust.monitoring.delivery import Undeliverable, reason
+from djust.monitoring.alerting import apprise_urls, email
+from djust.monitoring.alerting.delivery import Undeliverable, reason
 
 #: Longer than a task may run, so that a message is not claimed again while it is being sent.
 CLAIM = timedelta(seconds=2 * TIME_LIMIT_SECONDS)

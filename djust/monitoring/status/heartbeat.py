@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from djust.database import DATABASE_ERRORS, read
 from djust.models import MaintenanceRun, MemorySample
-from djust.monitoring.schedules import SYNC, Schedule, read_schedules
+from djust.monitoring.status.schedules import SYNC, Schedule, read_schedules
 from djust.monitoring.wording import duration
 
 _TASK = MaintenanceRun.Task

@@ -20,11 +20,11 @@ from djust.conf import Config, get_config
 from djust.database import DATABASE_ERRORS, unavailable
 from djust.log import logger
 from djust.models import Alert, AlertMessage
-from djust.monitoring import messages
-from djust.monitoring.judgement import CRITICAL, Judgement
-from djust.monitoring.lifecycle import Life, Step, advance, close, is_silenced, may_return
+from djust.monitoring.alerting import messages
+from djust.monitoring.alerting.judgement import CRITICAL, Judgement
+from djust.monitoring.alerting.lifecycle import Life, Step, advance, close, is_silenced, may_return
+from djust.monitoring.alerting.rules import configured, judge
 from djust.monitoring.reading import Reading
-from djust.monitoring.rules import configured, judge
 from djust.signals import alert_fired, alert_resolved
 
 #: A server that no check has spoken of for this long is gone, and so are its alerts.

@@ -12,7 +12,7 @@ from django.utils.timezone import localtime
 from djust.conf import get_config
 from djust.log import hashed
 from djust.models import Alert, AlertMessage
-from djust.monitoring.rules import RULES
+from djust.monitoring.alerting.rules import RULES
 from djust.monitoring.wording import duration, figure
 
 _KIND = AlertMessage.Kind

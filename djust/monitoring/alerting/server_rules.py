@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from djust.models import MemorySample, SessionLoss
-from djust.monitoring.advice import make_room
-from djust.monitoring.judgement import CRITICAL, WARNING, Finding, Rule, calm, unknown
+from djust.monitoring.alerting.advice import make_room
+from djust.monitoring.alerting.judgement import CRITICAL, WARNING, Finding, Rule, calm, unknown
 from djust.monitoring.reading import LossReading, Reading, ServerReading
 from djust.monitoring.wording import count, counted, duration, share, size
 

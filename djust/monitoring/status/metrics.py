@@ -16,9 +16,9 @@ from django.utils import timezone
 from djust import __version__, totals
 from djust.database import DATABASE_ERRORS
 from djust.models import MaintenanceRun, MemorySample, SessionLoss
-from djust.monitoring.heartbeat import Heartbeat
-from djust.monitoring.rules import RULES
-from djust.monitoring.summary import Records, StoreFigures, read_records
+from djust.monitoring.alerting.rules import RULES
+from djust.monitoring.status.heartbeat import Heartbeat
+from djust.monitoring.status.summary import Records, StoreFigures, read_records
 
 #: Figures of a sample are not shown as today's when sampling is not scheduled and they are older than this.
 FRESH = timedelta(minutes=15)

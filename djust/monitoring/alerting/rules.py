@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from djust.conf import Config
-from djust.monitoring import server_rules, service_rules
-from djust.monitoring.judgement import CRITICAL, WARNING, Finding, Judgement, Rule, rank
+from djust.monitoring.alerting import server_rules, service_rules
+from djust.monitoring.alerting.judgement import CRITICAL, WARNING, Finding, Judgement, Rule, rank
+from djust.monitoring.alerting.rule_settings import apply
 from djust.monitoring.reading import Reading
-from djust.monitoring.rule_settings import apply
 
 #: The rule that mutes the others: of a store that does not answer nothing is known.
 UNREACHABLE = "store_unreachable"

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 
 from djust.conf import get_config
 from djust.models import AlertMessage
-from djust.monitoring.delivery import NotDelivered, Undeliverable
-from djust.monitoring.judgement import CRITICAL
-from djust.monitoring.messages import name_of
+from djust.monitoring.alerting.delivery import NotDelivered, Undeliverable
+from djust.monitoring.alerting.judgement import CRITICAL
+from djust.monitoring.alerting.messages import name_of
 
 try:
     import apprise

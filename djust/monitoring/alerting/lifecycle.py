@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from djust.models import Alert, AlertMessage
-from djust.monitoring.judgement import Judgement, rank
+from djust.monitoring.alerting.judgement import Judgement, rank
 
 #: Between two looks that lie further apart nobody knows what happened: timers advance by no more than this.
 LONGEST_GAP = timedelta(minutes=5)

@@ -11,7 +11,7 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 
 from djust.conf import SETTING
-from djust.monitoring.judgement import Rule
+from djust.monitoring.alerting.judgement import Rule
 
 _NAME = f"{SETTING}['ALERT_RULES']"
 _THRESHOLDS = ("warning", "critical")

@@ -9,7 +9,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
 
-from djust.monitoring.metrics import METRICS, Point
+from djust.monitoring.status.metrics import METRICS, Point
 
 
 class Figures(Collector):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from djust.monitoring.judgement import CRITICAL, Finding, Rule, calm, unknown
+from djust.monitoring.alerting.judgement import CRITICAL, Finding, Rule, calm, unknown
 from djust.monitoring.reading import Reading
 from djust.monitoring.wording import counted, duration
 

@@ -15,8 +15,8 @@ from djust.conf import SETTING
 from djust.database import DATABASE_ERRORS, read
 from djust.exceptions import DjustError
 from djust.models import Alert, MaintenanceRun, MemorySample, SessionLoss
-from djust.monitoring.alerts import open_alerts
-from djust.monitoring.heartbeat import AWAY, Heartbeat, heartbeat
+from djust.monitoring.alerting.alerts import open_alerts
+from djust.monitoring.status.heartbeat import AWAY, Heartbeat, heartbeat
 from djust.monitoring.wording import count, counted, share
 from djust.state_backend.registry import get_backend
 

@@ -1,0 +1,1 @@
+"""How the service is doing, for those who look: people, balancers and scrapers. Asks the database and the store."""
