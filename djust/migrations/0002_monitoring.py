@@ -98,6 +98,7 @@ class Migration(migrations.Migration):
                         blank=True, choices=[("warning", "warning"), ("critical", "critical")], max_length=10
                     ),
                 ),
+                ("announced_value", models.FloatField(null=True)),
                 ("returns", models.PositiveIntegerField(default=0)),
                 ("revision", models.PositiveIntegerField(default=0)),
             ],

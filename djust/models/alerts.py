@@ -54,6 +54,8 @@ class Alert(models.Model):
     #: it fires, as when it came back in the cool-down after they were told of its end.
     announced_at = models.DateTimeField(null=True)
     announced_severity = models.CharField(max_length=10, choices=Severity, blank=True)
+    #: The figure that people were told of last.
+    announced_value = models.FloatField(null=True)
     #: How often it came back before it was calm for long enough. Each time doubles the calm that ends it.
     returns = models.PositiveIntegerField(default=0)
     #: Counts the writes, so that of two workers only one moves it on.

@@ -205,6 +205,24 @@ def test_the_end_of_a_silenced_alert_is_logged_and_not_sent(caplog: pytest.LogCa
     assert not AlertMessage.objects.filter(kind="resolved").exists()
 
 
+@pytest.mark.django_db
+def test_a_mass_loss_is_told_of_though_one_loss_was_told_before(caplog: pytest.LogCaptureFixture) -> None:
+    def lose(minute: int, sessions: int) -> AlertReport:
+        return check(minute, what={"losses": [LossReading(node=NODE, cause="flushed", sessions=sessions)]})
+
+    (alert,) = lose(0, 1).fired
+    assert alerts.acknowledge(alert, by="ann")
+    assert lose(1, 99).escalated == []
+    assert lose(2, 3000).escalated == [alert]
+    alert.refresh_from_db()
+    assert (alert.state, alert.announced_value, alert.peak) == ("firing", 3000, 3000)
+    message = AlertMessage.objects.filter(channel="email").last()
+    assert message is not None
+    assert (message.kind, message.subject) == ("escalated", f"worse, critical: sessions_lost on {NODE}")
+    assert f"{NODE} lost 3,000 live sessions (flushed: 3,000) before their time." in message.body
+    assert "kind=escalated" in caplog.text
+
+
 # What no rule speaks of any more
 
 

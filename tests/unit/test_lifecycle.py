@@ -144,6 +144,71 @@ def test_the_calm_that_is_needed_has_a_limit() -> None:
     assert needed_calm(0, 5).total_seconds() == 0
 
 
+# Counts from check to check
+
+
+class Counting(Story):
+    """The alert of a rule that counts what happened since the check before, told of again from 100 more on."""
+
+    def count(self, *figures: float) -> Counting:
+        for figure in figures:
+            self.changes["value"] = figure
+            self.live(CRITICAL if figure else CALM)
+        return self
+
+
+def counting() -> Counting:
+    return Counting(rule="sessions_lost", news_from=RULES["sessions_lost"].news_from)
+
+
+@pytest.mark.parametrize(
+    ("figures", "told"),
+    [
+        ((1, 3000), [0, 1]),
+        ((1, 10, 100), [0]),
+        ((1, 101), [0, 1]),
+        ((50, 499), [0]),
+        ((50, 500), [0, 1]),
+        # What was told counts, not what was before.
+        ((1, 3000, 1, 3000, 29_999), [0, 1]),
+        ((1, 3000, 30_000), [0, 1, 2]),
+    ],
+)
+def test_a_far_larger_count_is_told_of_again(figures: tuple[int, ...], told: list[int]) -> None:
+    story = counting().count(*figures)
+    assert story.told == [(minute, "escalated" if minute else "fired") for minute in told]
+    assert (story.alert.peak, story.alert.value) == (max(figures), figures[-1])
+
+
+def test_a_far_larger_figure_of_another_rule_is_not() -> None:
+    assert len(Counting().count(1, 3000).told) == 1
+
+
+@pytest.mark.parametrize("answer", ["acknowledge", "silence"])
+def test_who_has_seen_one_loss_has_not_seen_thousands(answer: str) -> None:
+    story = counting().count(1)
+    acknowledge(story) if answer == "acknowledge" else silence(story, 600)
+    story.count(50)
+    assert story.alert.state in ("acknowledged", "silenced")
+    story.count(3000)
+    assert (story.alert.state, story.alert.acknowledged_by, story.alert.silenced_until) == ("firing", "", None)
+    assert story.told == [(0, "fired"), (2, "escalated")]
+
+
+def test_a_mass_loss_passes_the_cool_down() -> None:
+    story = counting().count(2, *11 * [0], 3, 3000)
+    assert story.told == [(0, "fired"), (11, "resolved"), (13, "fired")]
+
+
+@pytest.mark.parametrize("toggle", [1, 2, 3, 4, 5])
+def test_two_hours_of_losses_on_and_off_are_two_messages(toggle: int) -> None:
+    story = counting()
+    for number in range(120 // (2 * toggle)):
+        story.count(*toggle * [1 + 37 * number % 90], *toggle * [0])
+    story.count(*180 * [0])
+    assert [what for _, what in story.told] == ["fired", "resolved"]
+
+
 # Missing data
 
 

@@ -10,6 +10,8 @@ from djust.monitoring.reading import Reading
 
 WARNING = Alert.Severity.WARNING.value
 CRITICAL = Alert.Severity.CRITICAL.value
+#: Of what is counted from check to check, so many times as much is told of again.
+NEWS_FACTOR = 10
 _RANKS = {"": 0, WARNING: 1, CRITICAL: 2}
 
 
@@ -56,6 +58,9 @@ class Rule:
     recover: float = 0
     #: The smaller the figure, the worse.
     lower_is_worse: bool = False
+    #: The figure counts what happened since the check before, so a far larger one is news: by so much at least, and
+    #: ``NEWS_FACTOR`` times what people were told of. ``None``: only the severity counts.
+    news_from: float | None = None
     #: Seconds for which the condition has to hold before the alert fires.
     for_seconds: float = 0
     #: Seconds of calm after which the alert is over.
@@ -144,6 +149,8 @@ class Judgement:
     for_seconds: float
     clear_seconds: float
     lower_is_worse: bool = False
+    #: See ``Rule``.
+    news_from: float | None = None
 
     @classmethod
     def of(cls, rule: Rule, finding: Finding) -> Judgement:
@@ -161,4 +168,11 @@ class Judgement:
             for_seconds=rule.for_seconds if finding.for_seconds is None else finding.for_seconds,
             clear_seconds=rule.clear_seconds,
             lower_is_worse=rule.lower_is_worse,
+            news_from=rule.news_from,
         )
+
+    def is_news(self, told: float | None) -> bool:
+        """Return whether the figure is far worse than the one that people were told of."""
+        if self.news_from is None or self.value is None or told is None:
+            return False
+        return self.value >= max(NEWS_FACTOR * told, told + self.news_from)

@@ -48,6 +48,7 @@ class Life:
     announced_at: datetime | None = None
     #: Empty: people do not know that it fires now. ``announced_at`` may still be set, by the end of an earlier time.
     announced_severity: str = ""
+    announced_value: float | None = None
     returns: int = 0
 
     @classmethod
@@ -141,7 +142,7 @@ def _hold(life: Life, judgement: Judgement, now: datetime, cooldown_seconds: flo
             life.severity = judgement.severity or life.severity
             return Step(life=life)
         _fire(life, now)
-    worse = rank(judgement.severity) > rank(known)
+    worse = rank(judgement.severity) > rank(known) or judgement.is_news(life.announced_value)
     life.severity = judgement.severity or life.severity
     return Step(life=life, announce=_announce(life, now, worse=worse, cooldown_seconds=cooldown_seconds))
 
@@ -167,7 +168,7 @@ def _announce(life: Life, now: datetime, *, worse: bool, cooldown_seconds: float
         life.silenced_until, life.silenced_by = None, ""
     elif told or life.state != _STATE.FIRING or _is_cooling(life, now, cooldown_seconds):
         return None
-    life.announced_at, life.announced_severity = now, life.severity
+    life.announced_at, life.announced_severity, life.announced_value = now, life.severity, life.value
     return _KIND.ESCALATED if told else _KIND.FIRED
 
 

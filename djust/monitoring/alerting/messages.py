@@ -57,7 +57,7 @@ def write_subject(alert: Alert, kind: str) -> str:
     what = f"{alert.rule} on {alert.node}" if alert.node else alert.rule
     words = {
         _KIND.FIRED: f"{alert.severity}: {what}",
-        _KIND.ESCALATED: f"now {alert.severity}: {what}",
+        _KIND.ESCALATED: f"worse, {alert.severity}: {what}",
         _KIND.RESOLVED: f"resolved: {what}",
     }
     return words[_KIND(kind)]

@@ -36,6 +36,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
                 unit="sessions since the check before",
                 find=server_rules.sessions_lost,
                 critical=1,
+                news_from=100,
             ),
             Rule(
                 name="index_lost",
@@ -43,6 +44,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
                 unit="shards",
                 find=server_rules.index_lost,
                 critical=1,
+                news_from=10,
             ),
             Rule(
                 name="evictions",
