@@ -12,7 +12,7 @@ from django.utils.formats import date_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from djust.admin.times import local
+from djust.monitoring.wording import local
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -5,17 +5,11 @@ from __future__ import annotations
 import math
 from datetime import datetime
 
-from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from djust.monitoring.wording import duration
-
-
-def local(moment: datetime) -> datetime:
-    """Return a moment in the time zone that Django admin shows."""
-    return timezone.localtime(moment) if timezone.is_aware(moment) else moment
+from djust.monitoring.wording import duration, local
 
 
 def exact(moment: datetime) -> str:

@@ -6,12 +6,10 @@ import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 
-from django.utils import timezone
-
 from djust.models import Alert, MemorySample
 from djust.monitoring.status.heartbeat import Beat
 from djust.monitoring.status.summary import StoreFigures, Summary
-from djust.monitoring.wording import count, counted, duration, share, size
+from djust.monitoring.wording import count, counted, duration, local, share, size
 
 #: Where the texts of a section begin.
 INDENT = 11
@@ -32,8 +30,7 @@ def describe(summary: Summary, *, paint: Paint, width: int) -> list[str]:
         width: Columns of the terminal.
     """
     sign = paint[summary.verdict](_SIGNS[summary.verdict])
-    when = timezone.localtime(summary.at) if timezone.is_aware(summary.at) else summary.at
-    lines = [f"{sign}  {when:%Y-%m-%d %H:%M:%S %Z}".rstrip(), *textwrap.wrap(summary.headline, width), ""]
+    lines = [f"{sign}  {local(summary.at):%Y-%m-%d %H:%M:%S %Z}".rstrip(), *textwrap.wrap(summary.headline, width), ""]
     for title, texts in _sections(summary):
         for number, text in enumerate(texts):
             lines += textwrap.wrap(

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 
+from django.conf import settings
 from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
@@ -56,7 +57,11 @@ def thin(now: datetime | None = None) -> int:
 
 def _thinned_until(state: MonitorState, level: str) -> datetime | None:
     value = state.data.get(level)
-    return parse_datetime(value) if value else None
+    until = parse_datetime(value) if value else None
+    if until is None or timezone.is_aware(until) == settings.USE_TZ:
+        return until
+    # It was written down when USE_TZ was another.
+    return timezone.make_aware(until) if settings.USE_TZ else timezone.make_naive(until)
 
 
 def _first(rows: QuerySet[MemorySample]) -> datetime | None:
@@ -91,4 +96,6 @@ def _total(values: Iterable[float | None]) -> float | None:
 
 
 def _floor(moment: datetime, stretch: timedelta) -> datetime:
-    return moment - (moment - _EPOCH) % stretch
+    # Without USE_TZ all moments are naive.
+    epoch = _EPOCH if timezone.is_aware(moment) else _EPOCH.replace(tzinfo=None)
+    return moment - (moment - epoch) % stretch

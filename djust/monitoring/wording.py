@@ -1,6 +1,10 @@
-"""Figures as people read them, in the texts of alerts."""
+"""Figures and moments as people read them."""
 
 from __future__ import annotations
+
+from datetime import datetime
+
+from django.utils import timezone
 
 _BYTE_UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
@@ -16,6 +20,11 @@ def size(value: float) -> str:
 def count(value: float) -> str:
     """Return a whole number with its thousands apart."""
     return f"{value:,.0f}"
+
+
+def local(moment: datetime) -> datetime:
+    """Return a moment in the time zone that people read. Without ``USE_TZ`` it is in that of the project already."""
+    return timezone.localtime(moment) if timezone.is_aware(moment) else moment
 
 
 def figure(value: float) -> str:

@@ -7,13 +7,12 @@ from datetime import datetime
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import NoReverseMatch, reverse
-from django.utils.timezone import localtime
 
 from djust.conf import get_config
 from djust.log import hashed
 from djust.models import Alert, AlertMessage
 from djust.monitoring.alerting.rules import RULES
-from djust.monitoring.wording import duration, figure
+from djust.monitoring.wording import duration, figure, local
 
 _KIND = AlertMessage.Kind
 
@@ -115,4 +114,4 @@ def _facts(alert: Alert, kind: str) -> list[tuple[str, str]]:
 
 
 def _moment(at: datetime | None) -> str:
-    return "" if at is None else f"{localtime(at):%Y-%m-%d %H:%M:%S %Z}"
+    return "" if at is None else f"{local(at):%Y-%m-%d %H:%M:%S %Z}".rstrip()
