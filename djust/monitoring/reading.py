@@ -58,12 +58,15 @@ class Reading:
     index_shards_lost: dict[str, int] = field(default_factory=dict)
     #: ``None``: not asked, or no Redis.
     broker: BrokerReading | None = None
-    #: When a sample was last taken, and how often its schedule takes one; ``None``: never, or not scheduled.
+    #: When a sample was last taken, how often its schedule takes one, and from when on the next one is late, which by
+    #: a crontab need not be soon; ``None``: never, or not scheduled.
     last_sample_at: datetime | None = None
     sample_every_seconds: float | None = None
+    sample_late_at: datetime | None = None
     #: The same of a clean-up that ended well.
     last_cleanup_at: datetime | None = None
     cleanup_every_seconds: float | None = None
+    cleanup_late_at: datetime | None = None
     #: Overdue sessions, and how long the longest of them has been overdue.
     backlog_sessions: int | None = None
     oldest_overdue_seconds: float | None = None

@@ -12,6 +12,7 @@ import pytest
 from celery import Celery, current_app
 from django.test import override_settings
 from django.utils import timezone
+from django_celery_beat.models import CrontabSchedule, PeriodicTask
 
 from djust.exceptions import BackendFull, BackendUnavailable
 from djust.models import Alert, AlertMessage, MaintenanceRun, MemorySample
@@ -211,9 +212,28 @@ def test_a_clean_up_that_stopped_is_told_of(redis7: RedisServer, key_prefix: str
     backend = RedisStateBackend(redis7.url, key_prefix=key_prefix)
     rules = {**AT_ONCE, "cleanup_stopped": {"for_seconds": 0}}
     long_ago = timezone.now() - timedelta(hours=2)
+    PeriodicTask.objects.update(date_changed=long_ago)
     MaintenanceRun.objects.create(task="cleanup", trigger="beat", outcome="done", started_at=long_ago, duration_ms=5)
     with override_settings(DJUST_CONFIG={"ALERT_RULES": rules}):
         tick(backend)
     alert = Alert.objects.get()
     assert (alert.rule, alert.state, alert.severity) == ("cleanup_stopped", "firing", "critical")
+    backend.close()
+
+
+def test_a_clean_up_that_is_not_due_at_this_hour_has_not_stopped(redis7: RedisServer, key_prefix: str) -> None:
+    ended = timezone.now() - timedelta(hours=3)
+    hourly = CrontabSchedule.objects.create(minute="*/5", hour=str(ended.hour), timezone="UTC")
+    rows = PeriodicTask.objects.filter(task="djust.tasks.cleanup_expired_sessions")
+    rows.update(interval=None, crontab=hourly, date_changed=ended - timedelta(days=30))
+    last = ended.replace(minute=55, second=0)
+    run = MaintenanceRun.objects.create(task="cleanup", trigger="beat", started_at=last, outcome="done", duration_ms=5)
+    backend = RedisStateBackend(redis7.url, key_prefix=key_prefix)
+    rules = AT_ONCE | {"cleanup_stopped": {"for_seconds": 0}}
+    with override_settings(DJUST_CONFIG={"ALERT_RULES": rules}):
+        check_evictions(backend)
+        assert "cleanup_stopped" not in states()
+        MaintenanceRun.objects.filter(pk=run.pk).update(started_at=last - timedelta(days=1))
+        check_evictions(backend)
+        assert states()["cleanup_stopped"] == "firing"
     backend.close()

@@ -53,7 +53,12 @@ def reading(*servers: ServerReading, **changes: Any) -> Reading:
         "peak_sessions": 30_000,
         "session_ttl_seconds": 3600,
     }
-    return Reading(**values | changes)
+    values |= changes
+    for what in ("sample", "cleanup"):
+        every, last = values[f"{what}_every_seconds"], values[f"last_{what}_at"]
+        late = None if every is None else (last or NOW - timedelta(days=1)) + timedelta(seconds=max(180, 3 * every))
+        values.setdefault(f"{what}_late_at", late)
+    return Reading(**values)
 
 
 def judged(rule: str, what: Reading, *, node: str = NODE, config: Config | None = None) -> Judgement:

@@ -217,9 +217,21 @@ def test_a_task_has_stopped_when_it_missed_its_schedule(
     assert state(judged(rule, reading(**times), node=STORE)) == expected
 
 
+@pytest.mark.parametrize(
+    ("late_in", "expected"),
+    [(timedelta(hours=9), "calm"), (timedelta(), "critical"), (-timedelta(hours=1), "critical")],
+)
+def test_what_is_not_due_at_night_has_not_stopped(late_in: timedelta, expected: str) -> None:
+    times = {"last_cleanup_at": NOW - timedelta(hours=3), "cleanup_every_seconds": 300.0}
+    assert state(judged("cleanup_stopped", reading(**times, cleanup_late_at=NOW + late_in), node=STORE)) == expected
+
+
 def test_what_never_ran_is_given_the_time_that_its_schedule_allows() -> None:
-    found = judged("cleanup_stopped", reading(last_cleanup_at=None, cleanup_every_seconds=900.0), node=STORE)
+    never = {"last_cleanup_at": None, "cleanup_every_seconds": 900.0}
+    found = judged("cleanup_stopped", reading(**never), node=STORE)
     assert (state(found), found.for_seconds) == ("critical", 2700)
+    young = reading(**never, cleanup_late_at=NOW + timedelta(seconds=1))
+    assert state(judged("cleanup_stopped", young, node=STORE)) == "calm"
 
 
 @pytest.mark.parametrize(("overdue", "expected"), [(None, None), (0, "calm"), (400, "near"), (600, "warning")])

@@ -96,7 +96,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
             # sample and the first clean-up.
             Rule(
                 name="sampling_stopped",
-                description="No sample was taken for this long, nor for three times what the schedule has.",
+                description="No sample was taken for this long, though the schedule asked for three.",
                 unit="seconds",
                 find=service_rules.sampling_stopped,
                 warning=300,
@@ -104,7 +104,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
             ),
             Rule(
                 name="cleanup_stopped",
-                description="No clean-up ended well for this long, nor for three times what the schedule has.",
+                description="No clean-up ended well for this long, though the schedule asked for three.",
                 unit="seconds",
                 find=service_rules.cleanup_stopped,
                 critical=600,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 
 from djust.monitoring.alerting.judgement import CRITICAL, Finding, Rule, calm, unknown
@@ -32,37 +33,52 @@ def store_unreachable(_rule: Rule, reading: Reading) -> Iterator[Finding]:
 
 def sampling_stopped(rule: Rule, reading: Reading) -> Iterator[Finding]:
     """Judge whether samples are taken as often as the schedule has it."""
-    yield _judge_runs(rule, reading, "sample", reading.last_sample_at, reading.sample_every_seconds)
+    task = _Task("sample", reading.last_sample_at, reading.sample_every_seconds, reading.sample_late_at)
+    yield _judge_runs(rule, task, reading.now)
 
 
 def cleanup_stopped(rule: Rule, reading: Reading) -> Iterator[Finding]:
     """Judge whether clean-ups end well as often as the schedule has it."""
-    yield _judge_runs(rule, reading, "clean-up", reading.last_cleanup_at, reading.cleanup_every_seconds)
+    task = _Task("clean-up", reading.last_cleanup_at, reading.cleanup_every_seconds, reading.cleanup_late_at)
+    yield _judge_runs(rule, task, reading.now)
 
 
-def _judge_runs(rule: Rule, reading: Reading, what: str, last: datetime | None, every: float | None) -> Finding:
-    if every is None:
-        return calm(summary=f"No schedule asks for a {what}.")
-    warning, critical = (
-        None if seconds is None else max(seconds, RUNS_MISSED * every) for seconds in (rule.warning, rule.critical)
-    )
-    schedule = f"the schedule asks for one every {duration(every)}"
-    if last is None:
-        # Nobody knows since when the schedule exists, so it is given that time from the first look on.
-        limits = [seconds for seconds in (critical, warning) if seconds is not None]
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """What is known of the runs of a task, see ``Reading``."""
+
+    name: str
+    last_at: datetime | None
+    every_seconds: float | None
+    late_at: datetime | None
+
+
+def _judge_runs(rule: Rule, task: _Task, now: datetime) -> Finding:
+    if task.every_seconds is None or task.late_at is None:
+        return calm(summary=f"No schedule asks for a {task.name}.")
+    schedule = f"the schedule asks for one every {duration(task.every_seconds)}"
+    if task.last_at is None:
+        if now <= task.late_at:
+            return calm(summary=f"There was no {task.name} yet.")
+        # The schedule may be older than beat and workers are, so it is given its time from the first look on.
+        limits = [seconds for seconds in (rule.critical, rule.warning) if seconds is not None]
         return Finding(
-            severity=rule.severities[-1] if limits else None,
-            calm=not limits,
-            summary=f"There was never a {what}, and {schedule}.",
+            severity=rule.severities[-1],
+            summary=f"There was never a {task.name}, and {schedule}.",
             advice=_RUNS,
-            for_seconds=max(rule.for_seconds, *limits) if limits else None,
+            for_seconds=max(rule.for_seconds, *limits, RUNS_MISSED * task.every_seconds),
         )
-    age = max(0.0, (reading.now - last).total_seconds())
+    age = max(0.0, (now - task.last_at).total_seconds())
+    # It is not late before the schedule has asked for several.
+    allowed = (task.late_at - task.last_at).total_seconds()
+    warning, critical = (
+        None if seconds is None else max(seconds, allowed) for seconds in (rule.warning, rule.critical)
+    )
     return rule.weigh(
         age,
         warning=warning,
         critical=critical,
-        summary=f"The last {what} ended {duration(age)} ago, and {schedule}.",
+        summary=f"The last {task.name} ended {duration(age)} ago, and {schedule}.",
         advice=_RUNS,
     )
 
