@@ -56,7 +56,7 @@ def _state(number: int) -> dict[str, Any]:
 def _costs(backend: RedisStateBackend, bare: redis.Redis, count: int) -> None:
     monitor = backend.monitor
     sample = _median_cost(bare, lambda: (monitor.server_info(), monitor.measure(SAMPLE_SIZE)))
-    look = _median_cost(bare, lambda: monitor.look("bench", 0))
+    look = _median_cost(bare, lambda: monitor.look("bench", 0, {}))
     lost = _delete_some(bare, count // LOST_SHARE)
     started = time.perf_counter()
     found: list[str] = []
@@ -68,7 +68,7 @@ def _costs(backend: RedisStateBackend, bare: redis.Redis, count: int) -> None:
 
 def _walk(monitor: RedisMonitor) -> list[str]:
     """Walk the whole index and return the keys of the lost sessions."""
-    walk, cursor, found = monitor.open_walk(), None, []
+    walk, cursor, found = monitor.open_walk({}), None, []
     while True:
         step = walk.step(cursor)
         while gone := walk.claim(25):

@@ -200,6 +200,9 @@ class _Run:
         self.sweep.close()
         # What the holder of the lease has in flight is lost only if that holder is: it is not for others to count.
         unreported = 0 if self.taken_over else self.sweep.abandoned()
+        for node, count in self.sweep.nameless().items():
+            self.tally.add_nameless(node, count)
+            unreported += count
         backlog = self.backend.backlog()
         # Those that only the ttl by hand makes due are in no backlog.
         by_hand = self.ttl is not None and self.reason is not None
@@ -234,6 +237,7 @@ class _Run:
                     self.tally.add(session)
                 # A receiver may take its time.
                 self.keep_lease()
+            self.tally.keep()
             expired = sum(session.expired for session in gone)
             self.removed += expired
             self.evicted += len(gone) - expired

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from djust.state_backend.base import StateBackend
@@ -18,6 +19,7 @@ class Losses:
     sessions: int = 0
     #: Nobody knows the names: the number is that of the last look before.
     estimated: bool = False
+    #: The owners of those whose names are known.
     owners: set[str] = field(default_factory=set)
     labels: Counter[str] = field(default_factory=Counter)
 
@@ -27,26 +29,35 @@ class LossTally:
 
     Args:
         backend: Whose sessions they are.
+        keep: Called with what has been counted so far, before the store is told that it was reported.
     """
 
-    def __init__(self, backend: StateBackend) -> None:
+    def __init__(self, backend: StateBackend, keep: Callable[[LossTally], None] = lambda tally: None) -> None:
         self._monitor = backend.monitor
-        self._found: dict[tuple[str, str], Losses] = {}
+        self._keep = keep
+        self._found: dict[tuple[str, str, bool], Losses] = {}
 
     def add(self, session: GoneSession) -> None:
         """Count a session that was lost."""
         node = self._monitor.node_of(session.key) if self._monitor else ""
-        losses = self._found.setdefault((node, session.cause), Losses(node, session.cause))
+        losses = self._losses(node, session.cause)
         losses.sessions += 1
         if session.owner is not None:
             losses.owners.add(session.owner)
         losses.labels[session.label or ""] += 1
 
+    def add_nameless(self, node: str, sessions: int) -> None:
+        """Count evicted sessions whose names found no room."""
+        self._losses(node, "evicted").sessions += sessions
+
     def add_estimate(self, node: str, cause: str, sessions: int) -> None:
-        """Count sessions of which nobody knows the names."""
-        losses = self._found.setdefault((node, cause), Losses(node, cause, estimated=True))
-        losses.sessions += sessions
-        losses.estimated = True
+        """Count sessions of which only the number of the last look is known."""
+        self._losses(node, cause, estimated=True).sessions += sessions
+
+    def keep(self) -> None:
+        """Let what was counted be kept."""
+        if self._found:
+            self._keep(self)
 
     @property
     def found(self) -> list[Losses]:
@@ -57,3 +68,6 @@ class LossTally:
     def sessions(self) -> int:
         """How many in all."""
         return sum(losses.sessions for losses in self._found.values())
+
+    def _losses(self, node: str, cause: str, *, estimated: bool = False) -> Losses:
+        return self._found.setdefault((node, cause, estimated), Losses(node, cause, estimated=estimated))

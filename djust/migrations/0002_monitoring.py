@@ -206,6 +206,7 @@ class Migration(migrations.Migration):
                 ("estimated", models.BooleanField(default=False)),
                 ("owners", models.PositiveBigIntegerField(null=True)),
                 ("labels", models.JSONField(blank=True, default=dict)),
+                ("judged_sessions", models.PositiveBigIntegerField(default=0)),
             ],
             options={
                 "verbose_name": "lost sessions",

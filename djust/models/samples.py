@@ -114,6 +114,8 @@ class SessionLoss(models.Model):
     owners = models.PositiveBigIntegerField(null=True)
     #: Label: how many of them.
     labels = models.JSONField(default=dict, blank=True)
+    #: How many of them the rules have judged.
+    judged_sessions = models.PositiveBigIntegerField(default=0)
 
     class Meta:
         verbose_name = _("lost sessions")

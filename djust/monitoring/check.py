@@ -6,12 +6,14 @@ from typing import Any
 
 from django.utils import timezone
 
-from djust.exceptions import BackendError
+from djust.exceptions import BackendError, BackendUnavailable
 from djust.monitoring.alerting import alerts, notify
 from djust.monitoring.findings import Findings
-from djust.monitoring.gather import gather
+from djust.monitoring.gather import gather, note_judged, unjudged
 from djust.monitoring.look import find_losses
+from djust.monitoring.losses import LossRecorder
 from djust.state_backend.base import StateBackend
+from djust.state_backend.monitor import ServerInfo
 from djust.state_backend.registry import get_backend
 from djust.tally import LossTally
 
@@ -22,8 +24,7 @@ def check_evictions(backend: StateBackend | None = None, *, trigger: str = "call
     """Look for evictions and lost sessions, move the alerts on, send their messages, and return what was found.
 
     Returns:
-        JSON-like values. ``index_newly_lost`` says that parts of the index were found to be lost for the first time,
-        so that a reconcile should rebuild them.
+        JSON-like values. ``rebuild`` says that a part of the index is lost and a reconcile should rebuild it.
 
     Raises:
         BackendUnavailable: The store cannot be reached. The alerts know.
@@ -32,17 +33,24 @@ def check_evictions(backend: StateBackend | None = None, *, trigger: str = "call
     monitor = backend.monitor
     if monitor is None:
         return {"outcome": "not_applicable", "reason": NOT_APPLICABLE, "backend": backend.name}
-    findings = Findings(LossTally(backend))
+    recorder = LossRecorder(trigger=trigger)
+    findings = Findings(LossTally(backend, recorder.keep), recorder)
     try:
         find_losses(backend, monitor, findings, trigger=trigger)
-    except BackendError as error:
+    except BackendUnavailable as error:
         _react(backend, findings, str(error))
+        raise
+    except BackendError:
+        # It answers, though not to this: what is known is judged.
+        _react(backend, findings)
         raise
     return {**_report(backend, findings), **_react(backend, findings)}
 
 
 def _react(backend: StateBackend, findings: Findings, unreachable: str | None = None) -> dict[str, Any]:
-    report = alerts.evaluate(gather(backend, findings, timezone.now(), unreachable))
+    losses = unjudged(findings)
+    report = alerts.evaluate(gather(backend, findings, losses.readings, timezone.now(), unreachable))
+    note_judged(losses)
     delivery = notify.deliver()
     return {
         "alerts_fired": len(report.fired) + len(report.escalated),
@@ -58,20 +66,23 @@ def _report(backend: StateBackend, findings: Findings) -> dict[str, Any]:
     return {
         "outcome": "done",
         "backend": backend.name,
-        "servers": [
-            {
-                "node": node,
-                "evicted": count,
-                "index_shards_lost": len(findings.index_lost.get(node, ())),
-                **({"unavailable": {"evicted": findings.refused[node]}} if node in findings.refused else {}),
-            }
-            for node, count in findings.evicted.items()
-        ],
+        "servers": [_server(info, findings) for info in findings.infos],
         "lost": findings.tally.sessions,
         "lost_by_cause": {losses.cause: losses.sessions for losses in findings.tally.found},
         "removed": walked.expired,
         "checked": walked.checked,
         "complete": walked.complete,
         "errors": walked.errors,
-        "index_newly_lost": len(findings.index_newly_lost),
+        "rebuild": findings.rebuild,
     }
+
+
+def _server(info: ServerInfo, findings: Findings) -> dict[str, Any]:
+    figures: dict[str, Any] = {
+        "node": info.node,
+        "evicted": findings.evicted.get(info.node),
+        "index_shards_lost": findings.index_lost.get(info.node),
+    }
+    if info.refused:
+        figures["unavailable"] = {"evicted": info.refused}
+    return figures

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Max
+from django.db.models import F, Sum
 
 from djust.conf import get_config
-from djust.database import DATABASE_ERRORS, read, unavailable
+from djust.database import DATABASE_ERRORS, read, unavailable, write
 from djust.exceptions import BackendError
 from djust.models import MaintenanceRun, MemorySample, SessionLoss
 from djust.monitoring.broker import read_broker
@@ -26,12 +27,19 @@ PEAK_SPAN = timedelta(days=7)
 KNOWN_SPAN = timedelta(hours=1)
 
 
-def gather(backend: StateBackend, findings: Findings, now: datetime, unreachable: str | None = None) -> Reading:
+def gather(
+    backend: StateBackend,
+    findings: Findings,
+    losses: Sequence[LossReading],
+    now: datetime,
+    unreachable: str | None = None,
+) -> Reading:
     """Return everything that a check knows.
 
     Args:
         backend: The store.
         findings: What the check has found.
+        losses: What was found lost and has not been judged yet, see ``unjudged``.
         now: The current time.
         unreachable: Why the store cannot be reached; ``None``: it can.
     """
@@ -47,8 +55,8 @@ def gather(backend: StateBackend, findings: Findings, now: datetime, unreachable
             ServerReading(node=node, samples=recent_samples(node, now), evicted=findings.evicted.get(node))
             for node in nodes
         ],
-        losses=_losses(findings),
-        index_shards_lost={node: len(shards) for node, shards in findings.index_lost.items()},
+        losses=losses,
+        index_shards_lost=findings.index_lost,
         broker=read_broker(findings.infos),
         last_sample_at=sampling.last_at if sampling else None,
         sample_every_seconds=sampling.every_seconds if sampling else None,
@@ -79,32 +87,50 @@ def _known_nodes(now: datetime) -> list[str]:
         return []
 
 
-def _losses(findings: Findings) -> list[LossReading]:
-    """Return what was found lost since the check before, clean-ups included; what this check found if nobody knows."""
-    if findings.previous_at is not None:
-        rows = SessionLoss.objects.filter(found_at__gt=findings.previous_at)
-        try:
-            return _readings(read(SessionLoss, lambda: list(rows)))
-        except DATABASE_ERRORS as error:
-            unavailable(error)
-    return [
-        LossReading(node=losses.node, cause=losses.cause, sessions=losses.sessions, estimated=losses.estimated)
-        for losses in findings.tally.found
-    ]
+@dataclass(frozen=True, slots=True)
+class Unjudged:
+    """Losses that the rules have not judged, and the rows that hold them."""
+
+    readings: Sequence[LossReading]
+    #: Row: how many sessions it held.
+    rows: Mapping[int, int]
 
 
-def _readings(rows: Iterable[SessionLoss]) -> list[LossReading]:
-    return [
-        LossReading(node=row.node, cause=row.cause, sessions=row.sessions, estimated=row.estimated) for row in rows
+def unjudged(findings: Findings) -> Unjudged:
+    """Return what was found lost, by this check, by others and by clean-ups, and has not been judged yet."""
+    rows = SessionLoss.objects.filter(judged_sessions__lt=F("sessions"))
+    try:
+        found = read(SessionLoss, lambda: list(rows))
+    except DATABASE_ERRORS as error:
+        unavailable(error)
+        found = []
+    readings = [
+        LossReading(
+            node=row.node, cause=row.cause, sessions=row.sessions - row.judged_sessions, estimated=row.estimated
+        )
+        for row in found
     ]
+    return Unjudged([*readings, *findings.recorder.unwritten(findings.tally)], {row.pk: row.sessions for row in found})
+
+
+def note_judged(losses: Unjudged) -> None:
+    """Write down that these were judged. Whoever is killed before that has them judged once more."""
+
+    def action() -> None:
+        for pk, sessions in losses.rows.items():
+            SessionLoss.objects.filter(pk=pk, judged_sessions__lt=sessions).update(judged_sessions=sessions)
+
+    if losses.rows:
+        write(SessionLoss, action)
 
 
 def _peak(now: datetime) -> int | None:
-    """Return the sum of what each server held at its busiest; on a cluster that is a little more than together."""
+    """Return how many sessions all servers held together at the busiest moment of the last week."""
     rows = MemorySample.objects.filter(sampled_at__gte=now - PEAK_SPAN, sessions__isnull=False).order_by()
+    busiest = rows.values("sampled_at").annotate(together=Sum("sessions")).order_by("-together")
     try:
-        peaks = read(MemorySample, lambda: list(rows.values("node").annotate(peak=Max("sessions"))))
+        first = read(MemorySample, busiest.first)
     except DATABASE_ERRORS as error:
         unavailable(error)
         return None
-    return sum(row["peak"] for row in peaks) if peaks else None
+    return None if first is None else int(first["together"])

@@ -20,13 +20,17 @@ class NodeChange:
     evicted: int | None
     #: Its policy lets it evict keys without a time to live, as the index is; ``None``: not known.
     may_evict_index: bool | None
+    #: Its counters began again, as after CONFIG RESETSTAT.
+    reset: bool = False
+    #: Its memory is full, or nearly: not as after a flush.
+    full: bool = False
 
 
 @dataclass(slots=True)
 class Verdict:
     """What happened to the index on one server."""
 
-    #: ``"flushed"``, ``"restart"`` or ``"unknown"``: everything is gone; ``None``: it is not.
+    #: ``"flushed"``, ``"restart"``, ``"evicted"`` or ``"unknown"``: everything is gone; ``None``: it is not.
     gone: str | None = None
     #: Live sessions of the last look that are gone with it, as an estimate.
     sessions: int = 0
@@ -37,7 +41,11 @@ class Verdict:
 
 
 def judge(
-    memo: Memo, looks: Sequence[ShardLook], change: NodeChange, holds_older: Callable[[Sequence[int]], bool]
+    memo: Memo,
+    looks: Sequence[ShardLook],
+    change: NodeChange,
+    elapsed_seconds: float,
+    holds_older: Callable[[Sequence[int]], bool],
 ) -> Verdict:
     """Compare one server's shards with what they were.
 
@@ -49,27 +57,37 @@ def judge(
         memo: Of the look before.
         looks: At the shards of this server.
         change: What is known of the server.
+        elapsed_seconds: Since the look before, by the server's clock. What expired meanwhile was not lost.
         holds_older: Asks whether data from before the last look is still there in some shards. Asked only where the
             index may have been evicted and may have been flushed.
     """
     remembered = {look.shard: memo.shards[look.shard] for look in looks if look.shard in memo.shards}
+    alive = {number: shard.alive_after(elapsed_seconds) for number, shard in remembered.items()}
     unmarked = [look for look in looks if look.shard in remembered and _name(look) != remembered[look.shard].mark]
-    emptied = [look.shard for look in unmarked if remembered[look.shard].sessions and not look.has_older]
+    emptied = [look.shard for look in unmarked if alive[look.shard] and not look.has_older]
     verdict = Verdict(lost_shards=[look.shard for look in looks if look.incomplete])
     if not emptied:
         verdict.rolled_back_seconds = _rolled_back(looks, remembered)
         if verdict.rolled_back_seconds is not None:
-            verdict.sessions = _missing(looks, remembered)
+            verdict.sessions = max(0, sum(alive.values()) - sum(look.sessions for look in looks))
         return verdict
-    held = [number for number, shard in remembered.items() if shard.sessions]
+    held = [number for number, sessions in alive.items() if sessions]
     everything = len(unmarked) == len(remembered) and len(emptied) == len(held)
     evicted = change.may_evict_index is not False and change.evicted != 0 and not change.restarted
     if everything and not (evicted and holds_older(emptied)):
-        verdict.gone = "unknown" if change.restarted is None else "restart" if change.restarted else "flushed"
-        verdict.sessions = sum(remembered[number].sessions for number in held)
+        verdict.gone = _cause(change, may_have_evicted=evicted)
+        verdict.sessions = sum(alive.values())
     else:
         verdict.lost_shards = sorted({*verdict.lost_shards, *emptied})
     return verdict
+
+
+def _cause(change: NodeChange, *, may_have_evicted: bool) -> str:
+    if change.restarted is None:
+        return "unknown"
+    if change.restarted:
+        return "restart"
+    return "evicted" if may_have_evicted and change.full else "flushed"
 
 
 def remember(looks: Sequence[ShardLook]) -> dict[int, ShardMemo]:
@@ -78,7 +96,7 @@ def remember(looks: Sequence[ShardLook]) -> dict[int, ShardMemo]:
     for look in looks:
         name, milliseconds = _mark(look.left)
         if name:
-            memos[look.shard] = ShardMemo(name, milliseconds, look.sessions)
+            memos[look.shard] = ShardMemo(name, milliseconds, list(look.ahead))
     return memos
 
 
@@ -99,8 +117,3 @@ def _rolled_back(looks: Sequence[ShardLook], remembered: Mapping[int, ShardMemo]
         if look.shard in remembered and look.mark is not None and _name(look) == remembered[look.shard].mark
     ]
     return max(back) / 1000 if back and max(back) > 0 else None
-
-
-def _missing(looks: Sequence[ShardLook], remembered: Mapping[int, ShardMemo]) -> int:
-    now = sum(look.sessions + look.overdue for look in looks)
-    return max(0, sum(shard.sessions for shard in remembered.values()) - now)

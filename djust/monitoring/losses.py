@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
 
 from django.utils import timezone
 
@@ -12,6 +11,7 @@ from djust import totals
 from djust.database import write
 from djust.log import logger
 from djust.models import SessionLoss
+from djust.monitoring.reading import LossReading
 from djust.state_backend.base import StateBackend
 from djust.tally import Losses, LossTally
 
@@ -19,33 +19,91 @@ from djust.tally import Losses, LossTally
 LABELS_NAMED = 20
 
 
+class LossRecorder:
+    """Writes a row for each server and cause, which grows while a run goes on.
+
+    It is written before the store is told that a batch was reported, so a process that is killed takes the count of no
+    more than one batch with it. A database that is away costs the rows only.
+
+    Args:
+        trigger: Who asked for the run, for the log.
+    """
+
+    def __init__(self, *, trigger: str) -> None:
+        self._trigger = trigger
+        self._rows: dict[tuple[str, str, bool], SessionLoss] = {}
+        self._written: dict[tuple[str, str, bool], int] = {}
+
+    def unwritten(self, tally: LossTally) -> list[LossReading]:
+        """Return what is in no row."""
+        return [
+            LossReading(node=losses.node, cause=losses.cause, sessions=left, estimated=losses.estimated)
+            for losses in tally.found
+            if (left := losses.sessions - self._written.get(_name(losses), 0))
+        ]
+
+    def write_estimates(self, estimates: Mapping[tuple[str, str], int]) -> None:
+        """Write a row for each server and cause of which only a number is known, in the caller's transaction."""
+        for (node, cause), sessions in estimates.items():
+            SessionLoss.objects.create(
+                found_at=timezone.now(), node=node, cause=cause, sessions=sessions, estimated=True
+            )
+            totals.add(f"{totals.SESSIONS_LOST}:{cause}", sessions)
+
+    def wrote(self, tally: LossTally) -> None:
+        """Note that all that was counted so far is in rows."""
+        self._written.update({_name(losses): losses.sessions for losses in tally.found})
+
+    def keep(self, tally: LossTally) -> None:
+        """Write what was counted since the last time."""
+        for losses in tally.found:
+            written = self._written.get(_name(losses), 0)
+            if losses.sessions > written and write(SessionLoss, lambda: self._save(losses, written)):  # noqa: B023
+                self._written[_name(losses)] = losses.sessions
+
+    def log(self, tally: LossTally) -> None:
+        """Write one line for each server and cause."""
+        for losses in tally.found:
+            logger.warning(
+                "sessions_lost",
+                trigger=self._trigger,
+                node=losses.node,
+                cause=losses.cause,
+                sessions=losses.sessions,
+                estimated=losses.estimated,
+                owners=_owners(losses),
+                labels=dict(losses.labels.most_common(LABELS_NAMED)),
+            )
+
+    def _save(self, losses: Losses, written: int) -> None:
+        row = self._rows.get(_name(losses))
+        if row is None:
+            row = SessionLoss(
+                found_at=timezone.now(), node=losses.node, cause=losses.cause, estimated=losses.estimated
+            )
+        row.sessions = losses.sessions
+        row.owners = _owners(losses)
+        row.labels = dict(losses.labels.most_common(LABELS_NAMED))
+        row.save()
+        totals.add(f"{totals.SESSIONS_LOST}:{losses.cause}", losses.sessions - written)
+        self._rows[_name(losses)] = row
+
+
 @contextmanager
 def recorded_losses(backend: StateBackend, *, trigger: str) -> Iterator[LossTally]:
-    """Hand out a tally and record what it has counted at the end, however that comes."""
-    tally = LossTally(backend)
+    """Hand out a tally whose losses are kept while they are reported, and logged at the end, however that comes."""
+    recorder = LossRecorder(trigger=trigger)
+    tally = LossTally(backend, recorder.keep)
     try:
         yield tally
     finally:
-        record_losses(tally.found, trigger=trigger)
+        tally.keep()
+        recorder.log(tally)
 
 
-def record_losses(found: Iterable[Losses], *, trigger: str) -> None:
-    """Write a row and a line in the log for each server and cause. A database that is away costs the rows only.
+def _name(losses: Losses) -> tuple[str, str, bool]:
+    return losses.node, losses.cause, losses.estimated
 
-    Args:
-        found: What a run has counted.
-        trigger: Who asked for the run, for the log.
-    """
-    for losses in found:
-        labels = dict(losses.labels.most_common(LABELS_NAMED))
-        row: dict[str, Any] = {
-            "node": losses.node,
-            "cause": losses.cause,
-            "sessions": losses.sessions,
-            "estimated": losses.estimated,
-            "owners": None if losses.estimated else len(losses.owners),
-        }
-        logger.warning("sessions_lost", trigger=trigger, **row, labels=labels)
-        kept = SessionLoss(found_at=timezone.now(), labels=labels, **row)
-        if write(SessionLoss, kept.save):
-            totals.add(f"{totals.SESSIONS_LOST}:{losses.cause}", losses.sessions)
+
+def _owners(losses: Losses) -> int | None:
+    return None if losses.estimated else len(losses.owners)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from djust.database import DATABASE_ERRORS, read, unavailable, write
 from djust.models import MonitorState
+from djust.state_backend.monitor import HORIZONS_SECONDS
 
 
 @dataclass(slots=True)
@@ -29,7 +30,13 @@ class ShardMemo:
     #: Name and time of the mark that was left in it.
     mark: str = ""
     marked_ms: int = 0
-    sessions: int = 0
+    #: Live sessions whose time ends later than each of ``HORIZONS_SECONDS`` from then.
+    ahead: list[int] = field(default_factory=list)
+
+    def alive_after(self, seconds: float) -> int:
+        """Return how many of the sessions are still to live that long after, at least."""
+        later = (count for horizon, count in zip(HORIZONS_SECONDS, self.ahead, strict=False) if horizon >= seconds)
+        return next(later, self.ahead[-1] if self.ahead else 0)
 
 
 @dataclass(slots=True)
@@ -42,6 +49,8 @@ class WalkMemo:
     shards_left: int = 0
     #: Something was evicted since the shards that are left were looked at.
     pressing: bool = False
+    #: Servers that have evicted since the last whole walk; ``None``: not known, as after a restart.
+    evicted: dict[str, bool | None] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -50,8 +59,8 @@ class Memo:
 
     #: When the look was, by the server's clock.
     looked_ms: int = 0
-    #: When it was, in seconds since the epoch, by the worker's clock.
-    checked_at: float = 0.0
+    #: When a reconcile was last asked for, in seconds since the epoch by the worker's clock.
+    rebuild_asked_at: float = 0.0
     nodes: dict[str, NodeMemo] = field(default_factory=dict)
     shards: dict[int, ShardMemo] = field(default_factory=dict)
     walk: WalkMemo = field(default_factory=WalkMemo)
@@ -75,22 +84,37 @@ def load(store: str) -> Memo:
     return memo
 
 
-def save(store: str, memo: Memo) -> bool:
-    """Remember it; return False if another worker was first, or the database is away."""
+def save(store: str, memo: Memo, *, also: Callable[[], object] = lambda: None) -> bool:
+    """Remember it; return False if another worker was first, or the database is away.
+
+    Args:
+        store: Which.
+        memo: What to remember; its revision goes up with it.
+        also: Done in the same transaction, so that what was noticed is kept or will be noticed again.
+    """
     data = asdict(memo)
     del data["revision"]
-    saved = []
+    late = []
 
     def action() -> None:
-        MonitorState.objects.get_or_create(store=store)
+        # The first statement writes, so that SQLite waits for its turn instead of refusing.
         row = MonitorState.objects.filter(store=store, revision=memo.revision)
-        saved.append(row.update(data=data, revision=F("revision") + 1, updated_at=timezone.now()))
+        if not row.update(data=data, revision=F("revision") + 1, updated_at=timezone.now()):
+            made = not memo.revision and not MonitorState.objects.filter(store=store).exists()
+            if not made:
+                late.append(store)
+                return
+            MonitorState.objects.create(store=store, data=data, revision=1)
+        also()
 
-    return write(MonitorState, action) and bool(saved[-1])
+    if not write(MonitorState, action) or late:
+        return False
+    memo.revision += 1
+    return True
 
 
 def _from_dict(data: Mapping[str, Any]) -> Memo:
-    plain = {name: data[name] for name in ("looked_ms", "checked_at") if name in data}
+    plain = {name: data[name] for name in ("looked_ms", "rebuild_asked_at") if name in data}
     return Memo(
         **plain,
         nodes={name: NodeMemo(**node) for name, node in data.get("nodes", {}).items()},

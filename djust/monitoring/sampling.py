@@ -80,7 +80,7 @@ def take_samples(monitor: StoreMonitor) -> list[MemorySample]:
         if info.node in measured:
             _add_measured(sample, measured[info.node])
         earlier = recent_samples(info.node, now)
-        _add_deltas(sample, earlier[-1] if earlier else None, figures)
+        _add_deltas(sample, earlier[-1] if earlier else _last_sample(info.node), figures)
         _add_forecast(sample, earlier)
         samples.append(sample)
     return samples
@@ -94,6 +94,15 @@ def recent_samples(node: str, now: datetime, span: timedelta = FORECAST_SPAN) ->
     except DATABASE_ERRORS as error:
         unavailable(error)
         return []
+
+
+def _last_sample(node: str) -> MemorySample | None:
+    """Return the last sample of a server, however old: samples may be hours apart."""
+    try:
+        return read(MemorySample, MemorySample.objects.filter(node=node).first)
+    except DATABASE_ERRORS as error:
+        unavailable(error)
+        return None
 
 
 def _add_measured(sample: MemorySample, measured: Measured) -> None:

@@ -60,7 +60,8 @@ def walk(
         BackendUnavailable: The store went away.
     """
     deadline = time.monotonic() + (budget_seconds if memo.pressing else min(QUIET_SECONDS, budget_seconds))
-    steps = monitor.open_walk()
+    known = {True: "evicted", False: "unknown"}
+    steps = monitor.open_walk({node: known[seen] for node, seen in memo.evicted.items() if seen is not None})
     steps.find_waiting()
     _report(backend, steps, tally, count, deadline)
     if memo.shards_left == 0:
@@ -72,6 +73,10 @@ def walk(
             _report(backend, steps, tally, count, deadline)
         _advance(memo, step)
     steps.close()
+    for node, sessions in steps.nameless().items():
+        count.lost += sessions
+        tally.add_nameless(node, sessions)
+    tally.keep()
     count.complete = memo.shards_left == 0
 
 
@@ -94,3 +99,5 @@ def _report(backend: StateBackend, steps: LossWalk, tally: LossTally, count: Wal
             else:
                 count.lost += 1
                 tally.add(session)
+        # Before the next claim says that these were reported.
+        tally.keep()

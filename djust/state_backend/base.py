@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Self
@@ -38,6 +38,10 @@ class Sweep(ABC):
     @abstractmethod
     def abandoned(self) -> int:
         """Return, and forget, how many reports were lost with processes that were killed while sweeping."""
+
+    def nameless(self) -> Mapping[str, int]:
+        """Return, and forget, how many sessions were found to be lost on each server whose names are not known."""
+        return {}
 
     @abstractmethod
     def close(self) -> None:

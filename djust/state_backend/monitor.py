@@ -57,6 +57,8 @@ class ShardLook:
     has_older: bool
     #: The part of the index that tells deadlines has lost entries.
     incomplete: bool
+    #: Live sessions whose time ends later than each of ``HORIZONS_SECONDS`` from now.
+    ahead: Sequence[int] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +69,10 @@ class WalkStep:
     lost: int
     #: Where to go on; ``None``: everything was looked at.
     cursor: str | None
+
+
+#: Seconds ahead for which a look counts how many sessions live longer.
+HORIZONS_SECONDS = (30, 60, 75, 90, 120, 180, 300, 600, 1800, 3600, 7200, 21_600, 86_400)
 
 
 class LossWalk(ABC):
@@ -88,6 +94,10 @@ class LossWalk(ABC):
         """Return at most ``limit`` sessions to report, expired ones among them; empty when none is left."""
 
     @abstractmethod
+    def nameless(self) -> Mapping[str, int]:
+        """Return, and forget, how many sessions were lost on each server whose names found no room."""
+
+    @abstractmethod
     def close(self) -> None:
         """Say that everything claimed was reported."""
 
@@ -107,12 +117,13 @@ class StoreMonitor(ABC):
         """Measure a uniform sample of each primary's sessions, and its index."""
 
     @abstractmethod
-    def look(self, mark: str, since_ms: int) -> Sequence[ShardLook]:
+    def look(self, mark: str, since_ms: int, left: Mapping[int, str]) -> Sequence[ShardLook]:
         """Look at every part of the index and leave a mark in it, by which the next look sees whether it was lost.
 
         Args:
             mark: The mark to leave: a name without spaces. One that is there keeps its name and gets the new time.
             since_ms: When the look before was, in milliseconds by the server's clock.
+            left: The names of the marks that the look before had left, by shard.
         """
 
     @abstractmethod
@@ -120,8 +131,13 @@ class StoreMonitor(ABC):
         """Whether data older than ``since_ms`` is still there in any of these shards, found by a bounded search."""
 
     @abstractmethod
-    def open_walk(self) -> LossWalk:
-        """Begin or go on with a walk."""
+    def open_walk(self, causes: Mapping[str, str]) -> LossWalk:
+        """Begin or go on with a walk.
+
+        Args:
+            causes: Server: why what is lost there was lost, where that is known. Elsewhere the server is asked whether
+                it has ever evicted.
+        """
 
     @abstractmethod
     def now_ms(self) -> int:

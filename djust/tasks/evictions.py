@@ -24,7 +24,7 @@ def check_evictions(self: Task[Any, Any]) -> dict[str, Any]:
     asked = origin(self)
     with record_run(MaintenanceRun.Task.CHECK_EVICTIONS, **asked) as run:
         report = run.finish(check.check_evictions(trigger=asked["trigger"]))
-    if report.get("index_newly_lost"):
+    if report.get("rebuild"):
         # The broker may be what is short of memory: then the alert, which says the same, has to do.
         with suppress(OperationalError):
             reconcile.apply_async(kwargs={"repair": ["data_without_index"]}, expires=REBUILD_EXPIRES_SECONDS)

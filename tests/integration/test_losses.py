@@ -8,9 +8,10 @@ from threading import Thread
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 from redis import Redis
 
-from djust.models import MonitorState, SessionLoss
+from djust.models import Alert, MonitorState, SessionLoss
 from djust.monitoring.check import check_evictions
 from djust.reconcile import reconcile
 from djust.signals import session_evicted, session_expired
@@ -186,12 +187,13 @@ def test_deleted_by_hand_has_no_known_cause(redis7: RedisServer, key_prefix: str
 def test_reset_counters_are_no_restart(redis_server: Servers) -> None:
     server = redis_server(maxmemory="3mb", policy="volatile-ttl")
     backend = RedisStateBackend(server.url)
-    fill(backend, 4000)
     check_evictions(backend)
+    fill(backend, 4000)
+    assert check_evictions(backend)["complete"]
     Redis.from_url(server.url).config_resetstat()
     report = check_evictions(backend)
     assert (report["lost"], report["servers"][0]["evicted"]) == (0, 0)
-    keys = fill(backend, 2000, start=5000)
+    keys = fill(backend, 4000, start=5000)
     Redis.from_url(server.url).config_resetstat()
     report = check_evictions(backend)
     assert set(report["lost_by_cause"]) <= {"evicted"}
@@ -262,4 +264,123 @@ def test_of_two_workers_each_loss_has_one_report(redis7: RedisServer, key_prefix
     assert sum(report["lost"] for report in reports) == 200
     assert len({facts["key"] for facts in heard}) == len(heard) == 200
     assert MonitorState.objects.filter(store__contains=key_prefix).count() == 1
+    backend.close()
+
+
+def test_what_expired_or_was_emptied_before_a_restart_is_not_lost(redis_server: Servers) -> None:
+    server = redis_server()
+    backend = RedisStateBackend(server.url)
+    keys = fill(backend, 50, ttl=0.5)
+    fill(backend, 20, start=1000)
+    check_evictions(backend)
+    wait_until(lambda: gone(backend, keys) == keys, what="the sessions expire")
+    assert backend.cleanup_expired() == 50
+    server.kill()
+    server.start()
+    assert check_evictions(backend)["lost_by_cause"] == {"restart": 20}
+    backend.close()
+
+
+def test_two_databases_of_a_server_are_two_stores(redis_server: Servers) -> None:
+    server = redis_server()
+    backends = [RedisStateBackend(f"redis://{server.host}:{server.port}/{number}") for number in (0, 1)]
+    for number, backend in enumerate(backends):
+        fill(backend, 30 * (number + 1))
+    for _ in range(3):
+        for backend in backends:
+            report = check_evictions(backend)
+            assert (report["lost"], report["servers"][0]["index_shards_lost"]) == (0, 0)
+    for backend in backends:
+        backend.close()
+
+
+def test_a_mark_that_another_check_left_is_no_loss(redis7: RedisServer, key_prefix: str) -> None:
+    backend = RedisStateBackend(redis7.url, key_prefix=key_prefix)
+    fill(backend, 500)
+    check_evictions(backend)
+    layout = Layout(key_prefix)
+    client = Redis.from_url(redis7.url)
+    client.unlink(*(shard.meta for shard in layout.shards))
+    # A check that left new marks and was killed before it wrote them down.
+    backend.monitor.look("another", 0, {})
+    report = check_evictions(backend)
+    assert (report["lost"], report["servers"][0]["index_shards_lost"]) == (0, 0)
+    backend.close()
+
+
+def test_names_that_found_no_room_are_counted(redis_server: Servers) -> None:
+    server = redis_server(maxmemory="3mb", policy="volatile-ttl")
+    backend = RedisStateBackend(server.url)
+    check_evictions(backend)
+    keys = fill(backend, 9000)
+    report = check_evictions(backend)
+    assert report["complete"]
+    server.client().config_set("maxmemory", "64mb")
+    late = check_evictions(backend)
+    assert report["lost"] + late["lost"] == len(gone(backend, keys))
+    assert sum(SessionLoss.objects.values_list("sessions", flat=True)) == report["lost"] + late["lost"]
+    backend.close()
+
+
+def test_a_check_that_is_killed_takes_one_batch_with_it(redis7: RedisServer, key_prefix: str) -> None:
+    backend = RedisStateBackend(redis7.url, key_prefix=key_prefix)
+    fill(backend, 400)
+    check_evictions(backend)
+    client = Redis.from_url(redis7.url)
+    client.unlink(*list(client.scan_iter(f"{key_prefix}*:s:*"))[:200])
+    heard = 0
+
+    class Killed(BaseException):
+        """What no handler of the check stops."""
+
+    def die(**_: Any) -> None:
+        nonlocal heard
+        heard += 1
+        if heard == 100:
+            raise Killed
+
+    session_evicted.connect(die)
+    try:
+        with pytest.raises(Killed):
+            check_evictions(backend)
+    finally:
+        session_evicted.disconnect(die)
+    kept = sum(SessionLoss.objects.values_list("sessions", flat=True))
+    assert 75 <= kept <= 100
+    rest = check_evictions(backend)["lost"]
+    assert kept + rest + 25 >= 200
+    backend.close()
+
+
+def test_losses_are_judged_once_whoever_found_them(redis7: RedisServer, key_prefix: str) -> None:
+    backend = RedisStateBackend(redis7.url, key_prefix=key_prefix)
+    fill(backend, 400)
+    check_evictions(backend)
+    client = Redis.from_url(redis7.url)
+    for _ in range(3):
+        client.unlink(*list(client.scan_iter(f"{key_prefix}*:s:*"))[:10])
+        check_evictions(backend)
+        assert Alert.objects.get(rule="sessions_lost").value == 10
+    check_evictions(backend)
+    assert Alert.objects.get(rule="sessions_lost").peak == 10
+    assert all(row.judged_sessions == row.sessions for row in SessionLoss.objects.all())
+    backend.close()
+
+
+def test_a_database_that_writes_no_row_silences_no_alert(
+    redis7: RedisServer, key_prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend = RedisStateBackend(redis7.url, key_prefix=key_prefix)
+    fill(backend, 100)
+    check_evictions(backend)
+    client = Redis.from_url(redis7.url)
+    client.unlink(*list(client.scan_iter(f"{key_prefix}*:s:*"))[:10])
+
+    def locked(self: SessionLoss, **_: Any) -> None:
+        raise OperationalError("database is locked")
+
+    monkeypatch.setattr(SessionLoss, "save", locked)
+    check_evictions(backend)
+    alert = Alert.objects.get(rule="sessions_lost")
+    assert (alert.state, alert.value) == ("firing", 10)
     backend.close()

@@ -27,6 +27,7 @@ class Address:
     #: ``None``: a socket.
     host: str | None = None
     port: int | None = None
+    database: int = 0
 
     def __repr__(self) -> str:
         return f"Address({self.endpoint!r}, cluster={self.cluster})"
@@ -52,18 +53,18 @@ def parse_address(url: str) -> Address:
             "REDIS_URL cannot be taken apart. Percent-encode what is special in its user and password, "
             "for example with urllib.parse.quote(password, safe='')."
         )
-    _check_options(url if scheme == "unix" else parts.geturl(), parts.query)
+    number = _check_options(url if scheme == "unix" else parts.geturl(), parts.query)
     if scheme == "unix":
         if not parts.path:
             raise ImproperlyConfigured("REDIS_URL must name the socket's path: unix:///run/redis/redis.sock?db=0.")
-        return Address(url, parts.path, cluster=False)
+        return Address(url, parts.path, cluster=False, database=number)
     database = parts.path.strip("/")
     if database and not database.isdigit():
         raise ImproperlyConfigured("The path of REDIS_URL must be the number of a database, as in /0.")
     if scheme in _CLUSTER and database not in ("", "0"):
         raise ImproperlyConfigured("Redis Cluster has database 0 only: drop the number from REDIS_URL.")
     host, port = host or "localhost", port or 6379
-    return Address(parts.geturl(), f"{host}:{port}", cluster=scheme in _CLUSTER, host=host, port=port)
+    return Address(parts.geturl(), f"{host}:{port}", cluster=scheme in _CLUSTER, host=host, port=port, database=number)
 
 
 def is_loopback(host: str) -> bool:
@@ -74,19 +75,19 @@ def is_loopback(host: str) -> bool:
         return host.lower() == "localhost"
 
 
-def _check_options(url: str, query: str) -> None:
-    """Let redis-py read the options behind the question mark, without connecting."""
+def _check_options(url: str, query: str) -> int:
+    """Let redis-py read the options behind the question mark without connecting; return the database's number."""
     ours = sorted(set(_OURS) & parse_qs(query, keep_blank_values=True).keys())
     if ours:
         raise ImproperlyConfigured(f"Take {', '.join(ours)} out of REDIS_URL: djust decides that itself.")
     try:
-        ConnectionPool.from_url(url).make_connection()
+        pool = ConnectionPool.from_url(url)
+        pool.make_connection()
     except (TypeError, ValueError, AttributeError):
-        known = False
-    else:
-        known = True
-    if not known:
+        pool = None
+    if pool is None:
         raise ImproperlyConfigured(
             "An option behind the ? of REDIS_URL is unknown to redis-py, does not fit its scheme, or has a value that "
             "cannot be used."
         )
+    return int(pool.connection_kwargs.get("db") or 0)

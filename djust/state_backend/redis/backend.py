@@ -78,9 +78,8 @@ class RedisStateBackend(StateBackend):
         self._async_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncClient] = WeakKeyDictionary()
         self._default_ttl_ms = ttl_milliseconds(self.default_ttl)
         self._max_age_ms = 0 if self.max_age is None else ttl_milliseconds(self.max_age)
-        self._monitor = RedisMonitor(
-            self._client, self._layout, endpoint=self._address.endpoint, max_age_ms=self._max_age_ms
-        )
+        place = f"{self._address.endpoint}/{self._address.database}"
+        self._monitor = RedisMonitor(self._client, self._layout, place=place, max_age_ms=self._max_age_ms)
         self._messages = Messages(
             self._layout, self._codec, default_ttl_ms=self._default_ttl_ms, max_age_ms=self._max_age_ms
         )

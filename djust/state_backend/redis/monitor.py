@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from djust.exceptions import BackendDenied, CodecError, InvalidArgument
-from djust.state_backend.monitor import LossWalk, Measured, ServerInfo, ShardLook, StoreMonitor, WalkStep
+from djust.state_backend.monitor import (
+    HORIZONS_SECONDS,
+    LossWalk,
+    Measured,
+    ServerInfo,
+    ShardLook,
+    StoreMonitor,
+    WalkStep,
+)
 from djust.state_backend.records import GoneSession
 from djust.state_backend.redis.calls import Call, Homes, Operation, Primaries, command, run
 from djust.state_backend.redis.client import Client
@@ -31,8 +39,8 @@ SEARCH_PAGES, SEARCH_COUNT = 20, 500
 class RedisMonitor(StoreMonitor):
     """Asks through the backend's own client. Costs nothing until it is used."""
 
-    def __init__(self, client: Client, layout: Layout, *, endpoint: str, max_age_ms: int) -> None:
-        self.store = f"{endpoint} {layout.prefix.decode()}"
+    def __init__(self, client: Client, layout: Layout, *, place: str, max_age_ms: int) -> None:
+        self.store = f"{place} {layout.prefix.decode()}"
         self._client = client
         self._layout = layout
         self._max_age_ms = max_age_ms
@@ -44,15 +52,15 @@ class RedisMonitor(StoreMonitor):
     def measure(self, sample_size: int) -> Sequence[Measured]:
         return self._client.drive(_measure(self._layout, sample_size, self._choose))
 
-    def look(self, mark: str, since_ms: int) -> Sequence[ShardLook]:
-        return self._client.drive(_look(self._layout, mark, since_ms))
+    def look(self, mark: str, since_ms: int, left: Mapping[int, str]) -> Sequence[ShardLook]:
+        return self._client.drive(_look(self._layout, mark, since_ms, left))
 
     def holds_older(self, shards: Sequence[int], since_ms: int) -> bool:
         return self._client.drive(_holds_older(self._layout, {self._layout.shards[n] for n in shards}, since_ms))
 
-    def open_walk(self) -> RedisLossWalk:
+    def open_walk(self, causes: Mapping[str, str]) -> RedisLossWalk:
         token = f"check:{os.urandom(8).hex()}"
-        steps = SweepOperations(self._layout, ttl=None, token=token, max_age_ms=self._max_age_ms)
+        steps = SweepOperations(self._layout, ttl=None, token=token, max_age_ms=self._max_age_ms, causes=causes)
         return RedisLossWalk(self._client, steps)
 
     def now_ms(self) -> int:
@@ -85,6 +93,9 @@ class RedisLossWalk(LossWalk):
 
     def claim(self, limit: int) -> Sequence[GoneSession]:
         return self._client.drive(self._operations.claim(limit))
+
+    def nameless(self) -> Mapping[str, int]:
+        return self._client.drive(self._operations.nameless())
 
     def close(self) -> None:
         self._client.drive(self._operations.close())
@@ -153,11 +164,14 @@ def _index_bytes(shard: Shard, buckets: Iterable[int]) -> Call:
     return run(INDEX_BYTES, keys, *buckets, repeatable=True)
 
 
-def _look(layout: Layout, mark: str, since_ms: int) -> Operation[list[ShardLook]]:
+def _look(layout: Layout, mark: str, since_ms: int, before: Mapping[int, str]) -> Operation[list[ShardLook]]:
     if not mark or " " in mark:
         raise InvalidArgument("A mark must be a name without spaces.")
     homes = yield Homes(tuple(shard.due for shard in layout.shards))
-    replies = yield [run(LOOK, (s.due, s.act, s.never, s.meta), mark, since_ms) for s in layout.shards]
+    replies = yield [
+        run(LOOK, (s.due, s.act, s.never, s.meta), mark, since_ms, before.get(number, ""), *HORIZONS_SECONDS)
+        for number, s in enumerate(layout.shards)
+    ]
     return [
         ShardLook(
             shard=number,
@@ -168,9 +182,10 @@ def _look(layout: Layout, mark: str, since_ms: int) -> Operation[list[ShardLook]
             overdue=overdue,
             has_older=bool(older),
             incomplete=bool(incomplete),
+            ahead=ahead,
         )
         for number, (node, reply) in enumerate(zip(homes, replies, strict=True))
-        for old, left, live, overdue, older, incomplete in (reply,)
+        for old, left, live, overdue, older, incomplete, ahead in (reply,)
     ]
 
 

@@ -85,10 +85,12 @@ class Sample:
 
     def sizes(self, replies: Sequence[Sequence[Any]]) -> Sizes:
         """Read the replies to ``calls``."""
+        # Some may have ended since they were counted, which is no loss.
+        asked = sum(looked for looked, _ in replies)
         measured = [
-            (int(found[i + 1]), parse_member(found[i]).key) for found in replies for i in range(0, len(found), 2)
+            (int(found[i + 1]), parse_member(found[i]).key) for _, found in replies for i in range(0, len(found), 2)
         ]
-        return Sizes(self.total, self._asked, measured)
+        return Sizes(max(self.total, asked), asked, measured)
 
 
 def _by_shard(live: Mapping[Shard, int], chosen: Sequence[int]) -> list[tuple[Shard, list[int]]]:

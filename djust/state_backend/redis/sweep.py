@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from djust.exceptions import InvalidArgument
@@ -13,7 +13,7 @@ from djust.state_backend.records import GoneSession, Reaped
 from djust.state_backend.redis.calls import Call, Homes, Operation, command, run
 from djust.state_backend.redis.layout import Layout, Shard, is_loss, parse_record
 from djust.state_backend.redis.losses import cause_of_losses
-from djust.state_backend.redis.scripts import ABANDONED, CHECK_INDEX, CLAIM, HEADS, REAP, REAP_IDLE
+from djust.state_backend.redis.scripts import ABANDONED, CHECK_INDEX, CLAIM, HEADS, NAMELESS, REAP, REAP_IDLE
 
 if TYPE_CHECKING:
     from djust.state_backend.redis.client import Client
@@ -37,7 +37,15 @@ ORDER_TOLERANCE = 0.1
 class SweepOperations:
     """The steps of a sweep as operations, for either client."""
 
-    def __init__(self, layout: Layout, *, ttl: float | None, token: str, max_age_ms: int) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        *,
+        ttl: float | None,
+        token: str,
+        max_age_ms: int,
+        causes: Mapping[str, str] | None = None,
+    ) -> None:
         if ttl is not None and ttl <= 0:
             raise InvalidArgument("A sweep's ttl must be greater than zero; a clean-up with less removes nothing.")
         self._layout = layout
@@ -55,7 +63,7 @@ class SweepOperations:
         self._turns = 0
         #: Why sessions of a server are lost, asked when the first is claimed: what is reported frees memory, after
         #: which the server looks at ease.
-        self._causes: dict[str, str] = {}
+        self._causes: dict[str, str] = dict(causes or {})
 
     def reap(self, limit: int) -> Operation[Reaped]:
         """Take due entries out of some shards in one round trip, and of the others next time.
@@ -172,6 +180,16 @@ class SweepOperations:
             self._causes[node] = yield from cause_of_losses(node)
         return self._causes[node]
 
+    def nameless(self) -> Operation[dict[str, int]]:
+        """Count, and forget, the lost sessions whose names found no room, by server."""
+        nodes: dict[str, int] = {}
+        homes = yield Homes(tuple(shard.due for shard in self._layout.shards))
+        counts = yield [run(NAMELESS, (shard.meta,)) for shard in self._layout.shards]
+        for node, count in zip(homes, counts, strict=True):
+            if count:
+                nodes[node] = nodes.get(node, 0) + count
+        return nodes
+
     def abandoned(self) -> Operation[int]:
         """Count, and forget, the reports that were lost with killed processes."""
         replies = yield [
@@ -211,6 +229,9 @@ class RedisSweep(Sweep):
 
     def abandoned(self) -> int:
         return self._client.drive(self._operations.abandoned())
+
+    def nameless(self) -> Mapping[str, int]:
+        return self._client.drive(self._operations.nameless())
 
     def close(self) -> None:
         self._client.drive(self._operations.close())

@@ -106,7 +106,7 @@ local function take_out(keys, entries, now, capped)
   local due, act, never, gone, meta = keys.due, keys.act, keys.never, keys.gone, keys.meta
   local base = string.sub(due, 1, -4)
   local members, records, forgotten, freed, renewed, superseded = {}, {}, {}, {}, {}, {}
-  local already, disowned, dropped = 0, 0, 0
+  local already, disowned, dropped, nameless = 0, 0, 0, 0
   local room, room_for_evicted = math.huge, math.huge
   if capped then
     local waiting = redis.call('LLEN', gone)
@@ -158,8 +158,10 @@ local function take_out(keys, entries, now, capped)
     if over then
       members[#members + 1] = member
       local at = deadline == 'inf' and 0 or tonumber(deadline)
-      if #records >= room or (not overdue and #records >= room_for_evicted) then
+      if overdue and #records >= room then
         dropped = dropped + 1
+      elseif not overdue and #records >= math.min(room, room_for_evicted) then
+        nameless = nameless + 1
       else
         records[#records + 1] = struct.pack('>c1I8I8', overdue and 'x' or 'e', at, tonumber(last or 0)) .. member
       end
@@ -176,6 +178,7 @@ local function take_out(keys, entries, now, capped)
     if #freed > 0 then redis.call('UNLINK', unpack(freed)) end
     if #records > 0 then redis.call('RPUSH', gone, unpack(records)) end
     if dropped > 0 then redis.call('HINCRBY', meta, 'dropped', dropped) end
+    if nameless > 0 then redis.call('HINCRBY', meta, 'nameless', nameless) end
   end
   for i = 1, #renewed do
     redis.call('ZREM', due, renewed[i][1])
