@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Mapping
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from tests.servers.postgres import Postgres
 from tests.servers.process import child_environment
 
 ROOT = Path(__file__).resolve().parents[2]
+ORIGINAL = "schedule_original"
 ALL = {
     "djust: clean up expired sessions": True,
     "djust: sample Redis memory": True,
@@ -47,25 +50,55 @@ class Django:
         return done.stdout
 
     def query(self, sql: str, database: str = "default") -> list[tuple[Any, ...]]:
-        """Ask a database, without Django."""
+        """Ask a database, or change it, without Django."""
         url = self._urls[database]
         connect: Any = psycopg.connect if url.startswith("postgres") else sqlite3.connect
         with closing(connect(url.removeprefix("sqlite:///"))) as connection:
-            rows: list[tuple[Any, ...]] = connection.execute(sql).fetchall()
+            cursor = connection.execute(sql)
+            rows: list[tuple[Any, ...]] = cursor.fetchall() if cursor.description else []
+            connection.commit()
         return rows
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def django(request: pytest.FixtureRequest, tmp_path: Path) -> Django:
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def kind(request: pytest.FixtureRequest) -> str:
+    """Which databases it is about."""
+    return str(request.param)
+
+
+@pytest.fixture
+def django(request: pytest.FixtureRequest, kind: str, tmp_path: Path) -> Django:
     """Two databases of its own."""
 
     def database(name: str) -> str:
-        if request.param == "sqlite":
+        if kind == "sqlite":
             return f"sqlite:///{tmp_path / name}"
         postgres: Postgres = request.getfixturevalue("postgres")
         return postgres.create_database(f"schedule_{name}_{tmp_path.name.replace('-', '_')}")
 
     return Django({name: database(name) for name in ("default", "second")})
+
+
+@pytest.fixture(scope="module")
+def original(request: pytest.FixtureRequest, kind: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The URL of a database as ``migrate`` leaves it. Take ``migrated``."""
+    if kind == "sqlite":
+        url = f"sqlite:///{tmp_path_factory.mktemp('original') / 'database'}"
+    else:
+        url = request.getfixturevalue("postgres").create_database(ORIGINAL)
+    Django({"default": url, "second": url})("migrate", "-v0")
+    return url
+
+
+@pytest.fixture
+def migrated(request: pytest.FixtureRequest, kind: str, original: str, tmp_path: Path) -> Django:
+    """A database of its own, as ``migrate`` leaves it."""
+    if kind == "sqlite":
+        url = f"sqlite:///{shutil.copy(original.removeprefix('sqlite:///'), tmp_path)}"
+    else:
+        postgres: Postgres = request.getfixturevalue("postgres")
+        url = postgres.create_database(f"schedule_{tmp_path.name.replace('-', '_')}", template=ORIGINAL)
+    return Django({"default": url, "second": url})
 
 
 def rows(django: Django, database: str = "default") -> dict[str, bool]:
@@ -79,9 +112,8 @@ def change(django: Django, code: str) -> None:
     django("shell", "-v0", "-c", f"from django_celery_beat.models import *\n{code}")
 
 
-def test_the_rows_are_there_after_migrate(django: Django) -> None:
-    django("migrate", "-v0")
-    assert rows(django) == ALL
+def test_the_rows_are_there_after_migrate(migrated: Django) -> None:
+    assert rows(migrated) == ALL
 
 
 def test_they_are_there_too_when_djust_is_migrated_first(django: Django) -> None:
@@ -90,10 +122,9 @@ def test_they_are_there_too_when_djust_is_migrated_first(django: Django) -> None
     assert rows(django) == ALL
 
 
-def test_no_later_migrate_undoes_what_an_admin_did(django: Django) -> None:
-    django("migrate", "-v0")
+def test_no_later_migrate_undoes_what_an_admin_did(migrated: Django) -> None:
     change(
-        django,
+        migrated,
         "minute = IntervalSchedule.objects.create(every=7, period='minutes')\n"
         "PeriodicTask.objects.filter(name='djust: clean up expired sessions').update(interval=minute, enabled=False)\n"
         "PeriodicTask.objects.filter(name='djust: reconcile').update(name='mine', enabled=True)\n"
@@ -102,21 +133,20 @@ def test_no_later_migrate_undoes_what_an_admin_did(django: Django) -> None:
     expected = {**ALL, "djust: clean up expired sessions": False, "mine": True}
     del expected["djust: check evictions"], expected["djust: reconcile"]
     for arguments in (("migrate", "-v0"), ("migrate", "-v0", "djust"), ("migrate", "-v0", "django_celery_beat")):
-        django(*arguments)
-        assert rows(django) == expected
+        migrated(*arguments)
+        assert rows(migrated) == expected
     interval = (
         "SELECT every, period FROM django_celery_beat_periodictask t"
         " JOIN django_celery_beat_intervalschedule i ON i.id = t.interval_id"
         " WHERE t.name = 'djust: clean up expired sessions'"
     )
-    assert django.query(interval) == [(7, "minutes")]
+    assert migrated.query(interval) == [(7, "minutes")]
 
 
-def test_a_flush_begins_anew(django: Django) -> None:
-    django("migrate", "-v0")
-    change(django, "PeriodicTask.objects.all().delete()")
-    django("flush", "--no-input", "-v0")
-    assert rows(django) == ALL
+def test_a_flush_begins_anew(migrated: Django) -> None:
+    migrated.query("DELETE FROM django_celery_beat_periodictask")
+    migrated("flush", "--no-input", "-v0")
+    assert rows(migrated) == ALL
 
 
 def test_equal_intervals_and_a_row_of_that_name_are_no_trouble(django: Django) -> None:
@@ -130,17 +160,14 @@ def test_equal_intervals_and_a_row_of_that_name_are_no_trouble(django: Django) -
     assert rows(django) == {**ALL, "djust: reconcile": True}
 
 
-def test_messages_expire_before_the_next_one_comes(django: Django) -> None:
-    django("migrate", "-v0")
-    late = django(
-        "shell",
-        "-v0",
-        "-c",
-        "from django_celery_beat.models import *\n"
-        "print([t.name for t in PeriodicTask.objects.filter(name__startswith='djust')"
-        " if t.expire_seconds >= t.interval.schedule.run_every.total_seconds()])",
+def test_messages_expire_before_the_next_one_comes(migrated: Django) -> None:
+    schedules = migrated.query(
+        "SELECT t.name, t.expire_seconds, i.every, i.period FROM django_celery_beat_periodictask t"
+        " JOIN django_celery_beat_intervalschedule i ON i.id = t.interval_id WHERE t.name LIKE 'djust: %'"
     )
-    assert late.strip().endswith("[]")
+    assert {name for name, *_ in schedules} == ALL.keys()
+    for name, expire_seconds, every, period in schedules:
+        assert timedelta(seconds=expire_seconds) < timedelta(**{period: every}), name
 
 
 def test_the_package_works_without_celery_beat_installed(django: Django) -> None:

@@ -91,10 +91,11 @@ class Postgres:
         """Return the URL of a database of this server."""
         return f"postgres://{ROLE}@{self.host}:{self.port}/{name}"
 
-    def create_database(self, name: str) -> str:
-        """Create an empty database and return its URL."""
+    def create_database(self, name: str, *, template: str = "template1") -> str:
+        """Create an empty database, or a copy of one, and return its URL."""
+        command = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
         with psycopg.connect(self.database_url("postgres"), autocommit=True) as connection:
-            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+            connection.execute(command)
         return self.database_url(name)
 
     def _initialise(self) -> None:
