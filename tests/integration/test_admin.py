@@ -37,6 +37,7 @@ def broker() -> Iterator[Celery]:
 def little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the page wait for the broker for less than a person would."""
     monkeypatch.setattr(queue, "CONNECT_SECONDS", 0.3)
+    monkeypatch.setattr(queue, "IMPATIENT", {**queue.IMPATIENT, "socket_connect_timeout": 0.3, "socket_timeout": 0.3})
 
 
 @pytest.fixture

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 
+import pytest
 from django.test import RequestFactory, override_settings
-from django.views.debug import ExceptionReporter
+from django.views.debug import ExceptionReporter, get_default_exception_reporter_filter
 
 CANARY = "canary-pa55word"
+
+
+@pytest.fixture(autouse=True)
+def _no_filter_of_other_settings() -> Iterator[None]:
+    """Django looks once in a process which filter the settings name."""
+    get_default_exception_reporter_filter.cache_clear()
+    yield
+    get_default_exception_reporter_filter.cache_clear()
 
 
 @override_settings(
