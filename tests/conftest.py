@@ -21,13 +21,18 @@ from tests.servers.redis_server import RedisServer
 from tests.servers.tcp_proxy import TcpProxy
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what uses the database, by marker or by fixture, so that it can be run on another one."""
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None, None, None]:
+    """Mark what uses the database, by marker or by fixture, so that it can be run on another one.
+
+    What takes longest begins first: last, it would run alone while the other processes have nothing left to do.
+    """
     for item in items:
         fixtures = set(getattr(item, "fixturenames", ()))
         if item.get_closest_marker("django_db") or fixtures & {"db", "transactional_db"}:
             item.add_marker("database")
+    yield
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from celery import Celery
 
 from djust.state_backend import RedisStateBackend
@@ -43,6 +44,7 @@ def runs_in(database: Path) -> list[tuple[str, int, dict[str, int]]]:
     return [(outcome, removed, json.loads(figures)) for outcome, removed, figures in rows]
 
 
+@pytest.mark.long
 def test_every_session_is_removed_none_twice_and_what_was_lost_is_counted(
     redis_server: Callable[..., RedisServer], tmp_path: Path
 ) -> None:
