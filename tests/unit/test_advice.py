@@ -41,6 +41,28 @@ def test_what_fits_is_not_told_to_grow() -> None:
     assert "fits below 75 % of the limit, so look for what else fills the server" in make_room(one, reading(one))
 
 
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (
+            {"sessions": 100_000},
+            "15 GB of other data, the peak of 120,000 needs 15 GB in all: 15 GB of the machine's 16 GB are no "
+            "sessions, so look for what fills it (redis-cli --bigkeys), or give the sessions a server of their own, "
+            "for which a maxmemory of 320mb is enough",
+        ),
+        (
+            {"sessions": 6_000_000},
+            "the machine's 16 GB are too few for that, so spread the sessions over more servers, or lower SESSION_TTL "
+            "from 3600 to 2100",
+        ),
+    ],
+)
+def test_a_machine_is_not_given_more_than_it_has(changes: dict[str, int], words: str) -> None:
+    machine = {"limit_source": "system", "used_bytes": 15 * 1024 * MB, "limit_bytes": 16 * 1024 * MB}
+    one = server(**machine | changes, index_bytes=150 * changes["sessions"])
+    assert make_room(one, reading(one, peak_sessions=round(changes["sessions"] * 1.2))).endswith(words)
+
+
 def test_sessions_that_never_expire_should() -> None:
     one = server(used_bytes=85 * MB)
     assert make_room(one, reading(one, session_ttl_seconds=0)).endswith(
@@ -70,7 +92,10 @@ def test_the_part_of_the_peak_is_not_guessed_without_the_others() -> None:
         ({"used_bytes": None}, "(unknown: used memory)"),
         ({"limit_bytes": None, "limit_source": ""}, "set maxmemory to 128mb"),
         ({"limit_source": "setting"}, "get a server with 128 MB (MEMORY_LIMIT_BYTES), or lower SESSION_TTL"),
-        ({"limit_source": "system"}, "give the machine 128 MB for Redis alone, and a maxmemory"),
+        (
+            {"limit_source": "system"},
+            "spread the sessions over more servers, or lower SESSION_TTL from 3600 to 3300",
+        ),
         ({}, "raise maxmemory from 100mb to 128mb, or lower SESSION_TTL from 3600 to 3300"),
     ],
 )

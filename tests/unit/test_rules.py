@@ -55,6 +55,20 @@ def test_high_memory_is_judged_by_what_the_policy_does(policy: str, source: str,
 
 
 @pytest.mark.parametrize(
+    ("policy", "source", "expected"),
+    [
+        ("noeviction", "maxmemory", "critical"),
+        ("volatile-lru", "maxmemory", "critical"),
+        ("allkeys-lru", "maxmemory", "calm"),
+        ("allkeys-lru", "setting", "calm"),
+    ],
+)
+def test_a_cache_that_fills_up_is_no_alert(policy: str, source: str, expected: str) -> None:
+    growing = server(policy=policy, limit_source=source, used_bytes=60 * MB, seconds_to_full=3000.0)
+    assert state(judged("time_to_full", reading(growing))) == expected
+
+
+@pytest.mark.parametrize(
     ("policy", "source", "words"),
     [
         ("noeviction", "maxmemory", "95 % of its limit: when it is full, writes are refused."),

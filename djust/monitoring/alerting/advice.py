@@ -117,14 +117,20 @@ def _per_session(sample: MemorySample) -> tuple[float | None, float | None]:
 
 
 def _larger_limit(needed: float, sample: MemorySample) -> int | None:
-    """Return a limit with head-room at the peak; ``None`` where the present one has that and is not full."""
+    """Return a limit with head-room at the peak; ``None``: the present one has that and is not full, or is fixed."""
     wanted = needed / FILL
     limit = sample.limit_bytes
     if not limit:
         return _round_up(wanted)
+    if _is_the_machine(sample):
+        return None  # It has what it has.
     if (sample.usage or 0) >= FILL:
         wanted = max(wanted, limit * GROWTH)
     return _round_up(wanted) if wanted > limit else None
+
+
+def _is_the_machine(sample: MemorySample) -> bool:
+    return sample.limit_source == MemorySample.LimitSource.SYSTEM
 
 
 def _round_up(wanted: float) -> int:
@@ -161,6 +167,8 @@ def _remedy(found: Sizing, server: ServerReading, reading: Reading) -> str:
     if found.peak_bytes is None:
         missing = ", ".join(found.unknown) or "figures"
         return f"raise maxmemory or lower SESSION_TTL; by how much cannot be said (unknown: {missing})"
+    if _is_the_machine(server.samples[-1]) and found.limit_bytes and found.peak_bytes > found.limit_bytes * FILL:
+        return _relieve_machine(found, found.limit_bytes, found.peak_bytes)
     ways = []
     if found.proposed_limit is not None:
         ways.append(_more_memory(found.proposed_limit, server.samples[-1]))
@@ -174,10 +182,28 @@ def _remedy(found: Sizing, server: ServerReading, reading: Reading) -> str:
     return ", or ".join(ways) + full
 
 
+def _relieve_machine(found: Sizing, machine: int, needed: float) -> str:
+    """Return what to do about a server without maxmemory that takes more than its machine can spare."""
+    other = found.other_bytes or 0.0
+    sessions = needed - other
+    if other > sessions:
+        own = maxmemory(_round_up(sessions / FILL))
+        ways = [
+            f"{size(other)} of the machine's {size(machine)} are no sessions, so look for what fills it "
+            "(redis-cli --bigkeys)",
+            f"give the sessions a server of their own, for which a maxmemory of {own} is enough",
+        ]
+    else:
+        ways = [f"the machine's {size(machine)} are too few for that, so spread the sessions over more servers"]
+        if found.proposed_ttl is not None:
+            ways.append(f"lower SESSION_TTL from {found.ttl_seconds:.0f} to {found.proposed_ttl}")
+        elif found.ttl_seconds <= 0:
+            ways.append("give SESSION_TTL a value, since sessions never expire")
+    return ", or ".join(ways)
+
+
 def _more_memory(proposed: int, sample: MemorySample) -> str:
     source = MemorySample.LimitSource
-    if sample.limit_source == source.SYSTEM:
-        return f"give the machine {size(proposed)} for Redis alone, and a maxmemory so that it does not take all"
     if sample.limit_source == source.SETTING:
         return f"get a server with {size(proposed)} (MEMORY_LIMIT_BYTES)"
     if sample.limit_bytes:

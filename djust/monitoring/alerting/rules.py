@@ -66,7 +66,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
             ),
             Rule(
                 name="time_to_full",
-                description="At the present pace a server is full soon.",
+                description="At the present pace a server is full soon. With allkeys-* that is normal, and no alert.",
                 unit="seconds",
                 find=server_rules.time_to_full,
                 warning=4 * 3600,

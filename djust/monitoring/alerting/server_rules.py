@@ -20,6 +20,7 @@ _SMALLEST_BYTES = 5 * _MB
 _WASTED_BYTES = 10 * _MB
 
 _NO_SAMPLE = "There is no recent sample of this server."
+_MEANT_TO_BE_FULL = "A server that may evict every key is meant to be full."
 
 
 def last_sample(server: ServerReading, reading: Reading) -> MemorySample | None:
@@ -43,11 +44,16 @@ def memory_high(rule: Rule, reading: Reading) -> Iterator[Finding]:
             yield _judge_usage(rule, reading, server, sample, sample.usage)
 
 
+def _is_meant_to_be_full(sample: MemorySample) -> bool:
+    """Whether it is a cache. Without a limit of its own no policy ever acts."""
+    return sample.policy.startswith("allkeys-") and sample.limit_source != MemorySample.LimitSource.SYSTEM
+
+
 def _judge_usage(rule: Rule, reading: Reading, server: ServerReading, sample: MemorySample, usage: float) -> Finding:
     of_machine = sample.limit_source == MemorySample.LimitSource.SYSTEM
     refuses = of_machine or sample.policy == "noeviction"
-    if sample.policy.startswith("allkeys-") and not of_machine:
-        return calm(server.node, "A server that may evict every key is meant to be full.")
+    if _is_meant_to_be_full(sample):
+        return calm(server.node, _MEANT_TO_BE_FULL)
     if of_machine:
         then = "it has no maxmemory, and a machine without memory ends it"
     elif refuses:
@@ -132,6 +138,8 @@ def time_to_full(rule: Rule, reading: Reading) -> Iterator[Finding]:
         sample = last_sample(server, reading)
         if sample is None:
             yield unknown(server.node, _NO_SAMPLE)
+        elif _is_meant_to_be_full(sample):
+            yield calm(server.node, _MEANT_TO_BE_FULL)
         elif sample.seconds_to_full is None:
             # Where usage is known, there is no forecast because the memory does not grow.
             yield unknown(server.node, "Its usage is not known.") if sample.usage is None else calm(server.node)
