@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
+import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from email import message_from_bytes, policy
@@ -22,6 +24,7 @@ from djust.monitoring.alerting import apprise_urls, messages, notify
 from djust.monitoring.alerting.notify import DeliveryReport, deliver
 from tests.servers.http_receiver import HttpReceiver
 from tests.servers.ports import HOST, free_port
+from tests.servers.waiting import wait_until
 
 pytestmark = pytest.mark.django_db
 SECRET = "sesame-3"
@@ -37,8 +40,11 @@ class Mailbox:
         self.mails: list[EmailMessage] = []
         self.recipients: list[list[str]] = []
         self.refuse = ""
+        self.held: threading.Event | None = None
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802
+        while self.held is not None and not self.held.is_set():
+            await asyncio.sleep(0.01)
         if self.refuse:
             return self.refuse
         content = envelope.content
@@ -207,6 +213,32 @@ def test_a_mail_server_that_keeps_silent_is_not_waited_for(settings: Any) -> Non
         assert AlertMessage.objects.get().error == "SMTPServerDisconnected"
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_slow_mail_server_costs_no_more_than_the_time_there_is(
+    mailbox: Mailbox, receiver: HttpReceiver, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The project lets its mail server take longer than a check may.
+    settings.EMAIL_TIMEOUT = 300
+    monkeypatch.setattr(notify, "_LEAST_TIMEOUT_SECONDS", 0.1)
+    mailbox.held = threading.Event()
+    tell()
+    assert deliver(budget_seconds=0.1) == DeliveryReport(failed=1)
+    slow = AlertMessage.objects.get(channel="email")
+    assert slow.error == "It takes longer than 0 s."
+    assert deliver() == DeliveryReport(sent=1)
+    tell("resolved", slow.alert)
+    make_due()
+    # It is still on its way to the mail server, so neither it nor anything else is sent there.
+    assert deliver() == DeliveryReport(sent=1)
+    assert (len(receiver.received), mailbox.mails) == (2, [])
+    mailbox.held.set()
+    wait_until(lambda: AlertMessage.objects.get(pk=slow.pk).sent_at is not None)
+    wait_until(lambda: not notify._COURIER.busy())
+    assert deliver() == DeliveryReport(sent=1)
+    assert deliver() == DeliveryReport()
+    assert [mail["Subject"].split(":")[0] for mail in mailbox.mails] == ["[Django] critical", "[Django] resolved"]
+
+
 def test_without_time_nothing_is_begun(mailbox: Mailbox) -> None:
     tell()
     assert deliver(budget_seconds=0) == DeliveryReport()
@@ -289,24 +321,56 @@ def test_after_a_day_it_is_given_up(settings: Any, caplog: pytest.LogCaptureFixt
     assert "given_up=True" in caplog.text
 
 
+def test_what_no_attempt_brought_to_an_end_is_given_up_after_a_day(
+    mailbox: Mailbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    tell()
+    # As if each worker that claimed it had run into its time limit.
+    assert notify._claim(Q(pk=None)) is not None
+    AlertMessage.objects.update(created_at=timezone.now() - timedelta(days=1, seconds=1))
+    assert deliver() == DeliveryReport()
+    make_due()
+    assert deliver() == DeliveryReport(given_up=1)
+    row = AlertMessage.objects.get()
+    assert (row.next_attempt_at, row.sent_at, row.error) == (None, None, "It was not delivered within a day.")
+    assert "given_up=True" in caplog.text
+    assert mailbox.mails == []
+
+
 @pytest.mark.parametrize(
     ("urls", "words"),
     [
         ([f"nosuchservice://{SECRET}@host/"], "Apprise does not understand URL number 1 of ALERT_URLS."),
         ([f"tgram://{SECRET}/x"], "Apprise does not understand URL number 1 of ALERT_URLS."),
-        ([], "ALERT_URLS no longer names the service that this message was for."),
+        ([], "ALERT_URLS of this worker does not name the service that this message is for."),
     ],
 )
-def test_what_the_settings_make_impossible_is_given_up_at_once(
+def test_what_the_settings_of_one_worker_make_impossible_is_left_to_others(
     urls: list[str], words: str, settings: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings.DJUST_CONFIG = {"ALERT_URLS": urls or ["json://host/"]}
     tell()
     settings.DJUST_CONFIG = {"ALERT_URLS": urls}
-    assert deliver() == DeliveryReport(given_up=1)
+    assert deliver() == DeliveryReport(failed=1)
     assert AlertMessage.objects.get().error == words
     assert words in caplog.text
     assert SECRET not in caplog.text
+    AlertMessage.objects.update(created_at=timezone.now() - timedelta(days=1))
+    make_due()
+    assert deliver() == DeliveryReport(given_up=1)
+
+
+def test_a_worker_with_the_right_settings_delivers_what_another_could_not(
+    receiver: HttpReceiver, settings: Any
+) -> None:
+    tell()
+    right = settings.DJUST_CONFIG
+    settings.DJUST_CONFIG = {}
+    assert deliver() == DeliveryReport(failed=1)
+    settings.DJUST_CONFIG = right
+    make_due()
+    assert deliver() == DeliveryReport(sent=1)
+    assert len(receiver.received) == 1
 
 
 def test_without_apprise_it_is_said_how_to_get_it(
@@ -314,7 +378,7 @@ def test_without_apprise_it_is_said_how_to_get_it(
 ) -> None:
     monkeypatch.setattr(apprise_urls, "apprise", None)
     tell()
-    assert deliver() == DeliveryReport(sent=1, given_up=1)
+    assert deliver() == DeliveryReport(sent=1, failed=1)
     assert "pip install 'djust[alerts]'" in caplog.text
     assert (len(mailbox.mails), receiver.requests) == (1, 0)
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from djust.conf import get_config
 from djust.models import AlertMessage
-from djust.monitoring.alerting.delivery import NotDelivered, Undeliverable
+from djust.monitoring.alerting.delivery import NotDelivered
 from djust.monitoring.alerting.judgement import CRITICAL
 from djust.monitoring.alerting.messages import name_of
 
@@ -19,7 +19,7 @@ except ImportError:
     apprise = None  # type: ignore[assignment]
 
 _NOT_INSTALLED = "ALERT_URLS is set and Apprise is not installed: pip install 'djust[alerts]'."
-_GONE = "ALERT_URLS no longer names the service that this message was for."
+_GONE = "ALERT_URLS of this worker does not name the service that this message is for."
 _NOT_UNDERSTOOD = "Apprise does not understand URL number {} of ALERT_URLS."
 _REFUSED = "The service behind URL number {} of ALERT_URLS did not take the message; Apprise's own log says why."
 
@@ -32,16 +32,16 @@ def send(message: AlertMessage, timeout_seconds: float) -> None:
         timeout_seconds: For the connection, and for the answer.
 
     Raises:
-        NotDelivered: The service did not take it.
-        Undeliverable: Nor will it, before the settings change.
+        NotDelivered: The service did not take it, or this worker cannot reach it. Another one may, whose settings are
+            newer, or older.
     """
     if apprise is None:
-        raise Undeliverable(_NOT_INSTALLED)
+        raise NotDelivered(_NOT_INSTALLED)
     number, url = _find(message.target)
     with _without_urls():
         service = apprise.Apprise.instantiate(url)
         if service is None:
-            raise Undeliverable(_NOT_UNDERSTOOD.format(number))
+            raise NotDelivered(_NOT_UNDERSTOOD.format(number))
         service.socket_connect_timeout = min(service.socket_connect_timeout, timeout_seconds)
         service.socket_read_timeout = min(service.socket_read_timeout, timeout_seconds)
         sender = apprise.Apprise()
@@ -54,7 +54,7 @@ def _find(target: str) -> tuple[int, str]:
     for number, url in enumerate(get_config().alert_urls, 1):
         if name_of(url) == target:
             return number, url
-    raise Undeliverable(_GONE)
+    raise NotDelivered(_GONE)
 
 
 def _kind(message: AlertMessage) -> str:

@@ -9,10 +9,6 @@ class NotDelivered(DjustError):
     """A receiver did not take a message. It may do so later."""
 
 
-class Undeliverable(NotDelivered):
-    """A message cannot be delivered as long as the settings are what they are."""
-
-
 def reason(error: Exception) -> str:
     """Return why a message was not delivered: our own words, or no more than the class of a foreign error.
 

@@ -1,15 +1,18 @@
 """The outbox: takes messages to people, again and again until they are delivered or a day has passed.
 
 Any number of workers may do so at once. Who sends a message claims it first, for longer than sending may take; the
-claim of a killed worker runs out. So a message is sent twice only if a worker is killed between sending and noting it.
+claim of a killed worker runs out. So a message is sent twice only if a worker is killed between sending and noting it,
+or if sending takes longer than a claim holds.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import router
@@ -21,7 +24,8 @@ from djust.log import logger
 from djust.maintenance import TIME_LIMIT_SECONDS
 from djust.models import AlertMessage
 from djust.monitoring.alerting import apprise_urls, email
-from djust.monitoring.alerting.delivery import Undeliverable, reason
+from djust.monitoring.alerting.courier import Courier
+from djust.monitoring.alerting.delivery import NotDelivered, reason
 
 #: Longer than a task may run, so that a message is not claimed again while it is being sent.
 CLAIM = timedelta(seconds=2 * TIME_LIMIT_SECONDS)
@@ -32,11 +36,16 @@ GIVE_UP_AFTER = timedelta(days=1)
 #: How long a receiver may take for a connection or an answer.
 TIMEOUT_SECONDS = 10.0
 _LEAST_TIMEOUT_SECONDS = 1.0
+#: How much longer sending may take in all before it goes on without anybody who waits.
+_GRACE_SECONDS = 0.5
+
+_TOO_OLD = "It was not delivered within a day."
 
 _CHANNELS: dict[str, Callable[[AlertMessage, float], None]] = {
     AlertMessage.Channel.EMAIL: email.send,
     AlertMessage.Channel.APPRISE: apprise_urls.send,
 }
+_COURIER = Courier()
 
 
 @dataclass(slots=True)
@@ -53,8 +62,9 @@ def deliver(budget_seconds: float = 20) -> DeliveryReport:
     """Send the messages that are due, those first that were tried least. A receiver that fails is left for later.
 
     Args:
-        budget_seconds: After this many seconds no further message is begun. A receiver that does not answer takes
-            as many seconds as are left, ten at most, for its connection, and again for each answer.
+        budget_seconds: After this many seconds no further message is begun. For each one is waited as long as is left
+            of them, ten seconds at most. What takes longer goes on meanwhile, and is noted when it is delivered; until
+            then nothing else is sent to that receiver by this process.
 
     Returns:
         What became of them. A database that is away is logged; the messages are still there when it is back.
@@ -62,7 +72,10 @@ def deliver(budget_seconds: float = 20) -> DeliveryReport:
     report = DeliveryReport()
     ends = time.monotonic() + budget_seconds
     failed = Q(pk=None)
+    for channel, target in _COURIER.busy():
+        failed |= Q(channel=channel, target=target)
     try:
+        _give_up_old(report)
         while (left := ends - time.monotonic()) > 0:
             message = _claim(failed)
             if message is None:
@@ -94,7 +107,7 @@ def _claim(leave_out: Q) -> AlertMessage | None:
             return None
         mine = _rows().filter(pk=message.pk, attempts=message.attempts, next_attempt_at=message.next_attempt_at)
         if mine.update(attempts=message.attempts + 1, next_attempt_at=now + CLAIM):
-            message.attempts += 1
+            message.attempts, message.next_attempt_at = message.attempts + 1, now + CLAIM
             return message
 
 
@@ -110,32 +123,62 @@ def _due(now: datetime) -> QuerySet[AlertMessage]:
     return _rows().filter(~Exists(earlier), next_attempt_at__lte=now).order_by("attempts", "created_at", "pk")
 
 
-def _send(message: AlertMessage, timeout_seconds: float, report: DeliveryReport) -> bool:
-    try:
-        _CHANNELS[message.channel](message, timeout_seconds)
-    except SoftTimeLimitExceeded:
-        raise
-    except Exception as error:  # noqa: BLE001 - a mail backend of the project may raise anything, and stops nobody
-        _note_failure(message, error, report)
-        return False
-    _note(message, sent_at=timezone.now(), next_attempt_at=None, error="")
-    report.sent += 1
-    logger.info("alert_sent", **_fields(message))
-    return True
-
-
-def _note_failure(message: AlertMessage, error: Exception, report: DeliveryReport) -> None:
+def _give_up_old(report: DeliveryReport) -> None:
+    """Give up what is too old, also if no attempt ever came to the point of noting how it ended."""
     now = timezone.now()
-    again: datetime | None = now + pause_after(message.attempts)
-    given_up = (
-        isinstance(error, Undeliverable) or now + pause_after(message.attempts) > message.created_at + GIVE_UP_AFTER
-    )
+    old = _rows().filter(next_attempt_at__lte=now, created_at__lte=now - GIVE_UP_AFTER)
+    for message in old.select_related("alert"):
+        why = message.error or _TOO_OLD
+        mine = _rows().filter(pk=message.pk, attempts=message.attempts, next_attempt_at=message.next_attempt_at)
+        if mine.update(next_attempt_at=None, error=why):
+            report.given_up += 1
+            logger.error("alert_delivery_failed", **_fields(message), error=why, given_up=True)
+
+
+def _send(message: AlertMessage, timeout_seconds: float, report: DeliveryReport) -> bool:
+    send = partial(_CHANNELS[message.channel], message, timeout_seconds)
+    sending = _COURIER.start((message.channel, message.target), send)
+    try:
+        wait([sending], timeout=timeout_seconds + _GRACE_SECONDS)
+    except SoftTimeLimitExceeded:
+        sending.add_done_callback(partial(_note_late, message))
+        raise
+    if not sending.done():
+        _note_failure(message, NotDelivered(f"It takes longer than {timeout_seconds:.0f} s."), report, CLAIM)
+        sending.add_done_callback(partial(_note_late, message))
+        return False
+    error = sending.exception()
+    if error is None:
+        _note_sent(message)
+        report.sent += 1
+        return True
+    if not isinstance(error, Exception):
+        raise error
+    _note_failure(message, error, report)
+    return False
+
+
+def _note_late(message: AlertMessage, sending: Future[None]) -> None:
+    """Note in the sending thread what nobody waits for any more. If it failed, the claim runs out."""
+    if sending.exception() is None:
+        _note_sent(message)
+
+
+def _note_sent(message: AlertMessage) -> None:
+    _note(message, sent_at=timezone.now(), next_attempt_at=None, error="")
+    logger.info("alert_sent", **_fields(message))
+
+
+def _note_failure(
+    message: AlertMessage, error: Exception, report: DeliveryReport, least_pause: timedelta = FIRST_PAUSE
+) -> None:
+    again = timezone.now() + max(pause_after(message.attempts), least_pause)
+    given_up = again > message.created_at + GIVE_UP_AFTER
     if given_up:
-        again = None
         report.given_up += 1
     else:
         report.failed += 1
-    _note(message, next_attempt_at=again, error=reason(error))
+    _note(message, next_attempt_at=None if given_up else again, error=reason(error))
     log = logger.error if given_up else logger.warning
     log("alert_delivery_failed", **_fields(message), error=reason(error), given_up=given_up)
 
