@@ -310,7 +310,7 @@ def test_without_its_table_it_still_logs_what_no_later_check_would_find(caplog: 
 WORKER = """
 import os
 import sys
-from datetime import timedelta
+from datetime import datetime, timedelta
 import django
 django.setup()
 from django.conf import settings
@@ -320,13 +320,13 @@ from djust import totals
 from djust.log import configure_logging
 from djust.models import Alert
 from djust.monitoring.alerting import alerts, notify
-from tests.unit.monitoring_support import reading, server, NOW
+from tests.unit.monitoring_support import reading, server
 
 configure_logging(json=True)
 settings.DJUST_CONFIG = {"ALERT_URLS": [os.environ["RECEIVER"]]}
 
 def check(minute, evicted):
-    now = NOW + timedelta(minutes=minute)
+    now = datetime.fromisoformat(os.environ["BEGAN"]) + timedelta(minutes=minute)
     servers = [server(node=f"10.0.0.{number}:6379", sampled_at=now, evicted=evicted) for number in range(6)]
     alerts.evaluate(reading(*servers, now=now, last_sample_at=now, last_cleanup_at=now))
 
@@ -352,8 +352,8 @@ for line in sys.stdin:
 class Worker:
     """A process that checks when it is told to."""
 
-    def __init__(self, database: str, receiver: str) -> None:
-        variables = {"TEST_DATABASE_URL": database, "RECEIVER": receiver}
+    def __init__(self, database: str, receiver: str, began: str) -> None:
+        variables = {"TEST_DATABASE_URL": database, "RECEIVER": receiver, "BEGAN": began}
         env = child_environment({"DJANGO_SETTINGS_MODULE": "tests.settings"} | variables)
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         self._process = subprocess.Popen([sys.executable, "-c", WORKER], cwd=ROOT, env=env, text=True, **pipes)
@@ -376,7 +376,8 @@ class Worker:
 def test_workers_that_check_at_once_tell_of_it_once(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     database = _database(kind, tmp_path, request)
     with HttpReceiver() as receiver:
-        workers = [Worker(database, f"json://{HOST}:{receiver.port}/") for _ in range(2)]
+        began = (timezone.now() - timedelta(minutes=20)).isoformat()
+        workers = [Worker(database, f"json://{HOST}:{receiver.port}/", began) for _ in range(2)]
         workers[0].tell("migrate")
         assert workers[0].answer() == "None"
         # Minute and evicted keys: ten minutes of calm end it.
