@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from django.utils import timezone
@@ -68,13 +69,20 @@ def _report(backend: StateBackend, findings: Findings) -> dict[str, Any]:
         "backend": backend.name,
         "servers": [_server(info, findings) for info in findings.infos],
         "lost": findings.tally.sessions,
-        "lost_by_cause": {losses.cause: losses.sessions for losses in findings.tally.found},
+        "lost_by_cause": _by_cause(findings),
         "removed": walked.expired,
         "checked": walked.checked,
         "complete": walked.complete,
         "errors": walked.errors,
         "rebuild": findings.rebuild,
     }
+
+
+def _by_cause(findings: Findings) -> dict[str, int]:
+    causes: Counter[str] = Counter()
+    for losses in findings.tally.found:
+        causes[losses.cause] += losses.sessions
+    return dict(causes)
 
 
 def _server(info: ServerInfo, findings: Findings) -> dict[str, Any]:

@@ -66,20 +66,30 @@ def judge(
     unmarked = [look for look in looks if look.shard in remembered and _name(look) != remembered[look.shard].mark]
     emptied = [look.shard for look in unmarked if alive[look.shard] and not look.has_older]
     verdict = Verdict(lost_shards=[look.shard for look in looks if look.incomplete])
+    evicting = change.may_evict_index is not False and change.evicted != 0 and not change.restarted
     if not emptied:
+        if change.evicted and change.may_evict_index:
+            verdict.lost_shards = sorted({*verdict.lost_shards, *_evicted(looks, alive, holds_older)})
         verdict.rolled_back_seconds = _rolled_back(looks, remembered)
         if verdict.rolled_back_seconds is not None:
             verdict.sessions = max(0, sum(alive.values()) - sum(look.sessions for look in looks))
         return verdict
     held = [number for number, sessions in alive.items() if sessions]
     everything = len(unmarked) == len(remembered) and len(emptied) == len(held)
-    evicted = change.may_evict_index is not False and change.evicted != 0 and not change.restarted
-    if everything and not (evicted and holds_older(emptied)):
-        verdict.gone = _cause(change, may_have_evicted=evicted)
+    if everything and not (evicting and holds_older(emptied)):
+        verdict.gone = _cause(change, may_have_evicted=evicting)
         verdict.sessions = sum(alive.values())
     else:
         verdict.lost_shards = sorted({*verdict.lost_shards, *emptied})
     return verdict
+
+
+def _evicted(
+    looks: Sequence[ShardLook], alive: Mapping[int, int], holds_older: Callable[[Sequence[int]], bool]
+) -> list[int]:
+    """Return the shards whose entries were evicted though the mark, which is a key of its own, was not."""
+    suspects = [look.shard for look in looks if alive.get(look.shard) and not look.has_older]
+    return suspects if suspects and holds_older(suspects) else []
 
 
 def _cause(change: NodeChange, *, may_have_evicted: bool) -> str:

@@ -37,7 +37,7 @@ FULL = 0.9
 class _Judged:
     """What a look told, before it is known whether another worker has told the same."""
 
-    changes: dict[str, NodeChange] = field(default_factory=dict)
+    changes: Mapping[str, NodeChange]
     verdicts: dict[str, Verdict] = field(default_factory=dict)
     index_lost: dict[str, int] = field(default_factory=dict)
 
@@ -68,8 +68,10 @@ def _look(backend: StateBackend, monitor: StoreMonitor, memo: Memo, findings: Fi
     """Judge what changed since the last look, and report it if no other worker has."""
     now_ms = monitor.now_ms()
     left = {number: shard.mark for number, shard in memo.shards.items()}
-    looks = monitor.look(os.urandom(6).hex(), memo.looked_ms, left)
-    judged = _judge(monitor, memo, looks, findings.infos, (now_ms - memo.looked_ms) / 1000)
+    changes = {info.node: _change(info, memo.nodes.get(info.node)) for info in findings.infos}
+    thorough = any(change.evicted and change.may_evict_index for change in changes.values())
+    looks = monitor.look(os.urandom(6).hex(), memo.looked_ms, left, thorough=thorough)
+    judged = _judge(monitor, memo, looks, changes, (now_ms - memo.looked_ms) / 1000)
     if any(change.evicted for change in judged.changes.values()) or _is_estimated():
         memo.walk.pressing, memo.walk.shards_left = True, SHARDS
     rebuild = bool(memo.lost_shards) and time.time() - memo.rebuild_asked_at >= ASK_AGAIN_SECONDS
@@ -110,18 +112,17 @@ def _judge(
     monitor: StoreMonitor,
     memo: Memo,
     looks: Sequence[ShardLook],
-    infos: Sequence[ServerInfo],
+    changes: Mapping[str, NodeChange],
     elapsed_seconds: float,
 ) -> _Judged:
-    judged = _Judged()
+    judged = _Judged(changes)
     rebuilt = _rebuilt_at() if memo.lost_shards else None
-    for info in infos:
-        change = _change(info, memo.nodes.get(info.node))
-        own = [look for look in looks if look.node == info.node]
+    for node, change in changes.items():
+        own = [look for look in looks if look.node == node]
         verdict = judge(memo, own, change, elapsed_seconds, lambda shards: monitor.holds_older(shards, memo.looked_ms))
         _update_lost_shards(memo, own, verdict, rebuilt)
-        judged.changes[info.node], judged.verdicts[info.node] = change, verdict
-        judged.index_lost[info.node] = sum(look.shard in memo.lost_shards for look in own)
+        judged.verdicts[node] = verdict
+        judged.index_lost[node] = sum(look.shard in memo.lost_shards for look in own)
     return judged
 
 

@@ -17,8 +17,10 @@ SHARDS = 64
 #: Reports claimed at once: as many as a killed process can lose.
 CLAIM_SIZE = 25
 
-#: Seconds that a walk works when nothing points to a loss.
+#: Seconds that a walk works when nothing points to a loss, and slices that it looks at even if they take longer: a
+#: small store is looked at as a whole each time.
 QUIET_SECONDS = 0.2
+QUIET_SLICES = SHARDS
 
 
 @dataclass(slots=True)
@@ -59,14 +61,18 @@ def walk(
     Raises:
         BackendUnavailable: The store went away.
     """
-    deadline = time.monotonic() + (budget_seconds if memo.pressing else min(QUIET_SECONDS, budget_seconds))
+    started = time.monotonic()
+    deadline = started + budget_seconds
+    enough = deadline if memo.pressing else min(deadline, started + QUIET_SECONDS)
     known = {True: "evicted", False: "unknown"}
     steps = monitor.open_walk({node: known[seen] for node, seen in memo.evicted.items() if seen is not None})
     steps.find_waiting()
     _report(backend, steps, tally, count, deadline)
     if memo.shards_left == 0:
         memo.shards_left = SHARDS
-    while memo.shards_left and time.monotonic() < deadline:
+    slices = 0
+    while memo.shards_left and time.monotonic() < (deadline if slices < QUIET_SLICES else enough):
+        slices += 1
         step = steps.step(memo.cursor)
         count.checked += step.checked
         if step.lost:

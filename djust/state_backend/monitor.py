@@ -53,7 +53,8 @@ class ShardLook:
     left: str | None
     sessions: int
     overdue: int
-    #: An entry is older than the look before, so the index was not lost since.
+    #: An entry is older than the look before, so the index was not lost since. Without ``thorough`` it is only looked
+    #: for where the mark is not the one that was left.
     has_older: bool
     #: The part of the index that tells deadlines has lost entries.
     incomplete: bool
@@ -117,13 +118,16 @@ class StoreMonitor(ABC):
         """Measure a uniform sample of each primary's sessions, and its index."""
 
     @abstractmethod
-    def look(self, mark: str, since_ms: int, left: Mapping[int, str]) -> Sequence[ShardLook]:
+    def look(
+        self, mark: str, since_ms: int, left: Mapping[int, str], *, thorough: bool = False
+    ) -> Sequence[ShardLook]:
         """Look at every part of the index and leave a mark in it, by which the next look sees whether it was lost.
 
         Args:
             mark: The mark to leave: a name without spaces. One that is there keeps its name and gets the new time.
             since_ms: When the look before was, in milliseconds by the server's clock.
             left: The names of the marks that the look before had left, by shard.
+            thorough: Look for older entries also where the mark is the one that was left.
         """
 
     @abstractmethod

@@ -52,8 +52,10 @@ class RedisMonitor(StoreMonitor):
     def measure(self, sample_size: int) -> Sequence[Measured]:
         return self._client.drive(_measure(self._layout, sample_size, self._choose))
 
-    def look(self, mark: str, since_ms: int, left: Mapping[int, str]) -> Sequence[ShardLook]:
-        return self._client.drive(_look(self._layout, mark, since_ms, left))
+    def look(
+        self, mark: str, since_ms: int, left: Mapping[int, str], *, thorough: bool = False
+    ) -> Sequence[ShardLook]:
+        return self._client.drive(_look(self._layout, mark, since_ms, left, thorough))
 
     def holds_older(self, shards: Sequence[int], since_ms: int) -> bool:
         return self._client.drive(_holds_older(self._layout, {self._layout.shards[n] for n in shards}, since_ms))
@@ -164,12 +166,22 @@ def _index_bytes(shard: Shard, buckets: Iterable[int]) -> Call:
     return run(INDEX_BYTES, keys, *buckets, repeatable=True)
 
 
-def _look(layout: Layout, mark: str, since_ms: int, before: Mapping[int, str]) -> Operation[list[ShardLook]]:
+def _look(
+    layout: Layout, mark: str, since_ms: int, before: Mapping[int, str], thorough: bool
+) -> Operation[list[ShardLook]]:
     if not mark or " " in mark:
         raise InvalidArgument("A mark must be a name without spaces.")
     homes = yield Homes(tuple(shard.due for shard in layout.shards))
     replies = yield [
-        run(LOOK, (s.due, s.act, s.never, s.meta), mark, since_ms, before.get(number, ""), *HORIZONS_SECONDS)
+        run(
+            LOOK,
+            (s.due, s.act, s.never, s.meta),
+            mark,
+            since_ms,
+            before.get(number, ""),
+            int(thorough),
+            *HORIZONS_SECONDS,
+        )
         for number, s in enumerate(layout.shards)
     ]
     return [
