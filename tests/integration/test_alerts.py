@@ -259,6 +259,21 @@ def test_what_is_pending_on_a_server_that_is_gone_vanishes() -> None:
 
 
 @pytest.mark.django_db
+def test_the_alerts_of_a_store_that_cannot_be_judged_any_more_end_without_a_message(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO")
+    full = {"used_bytes": 95 * MB}
+    check(**EVICTING, **full)
+    report = alerts.close_all()
+    assert [alert.rule for alert in report.resolved] == ["evictions"]
+    assert [(row.rule, row.state) for row in Alert.objects.all()] == [("evictions", "resolved")]
+    assert "alert_resolved rule=evictions" in caplog.text
+    assert not AlertMessage.objects.filter(kind="resolved").exists()
+    assert alerts.close_all() == AlertReport()
+
+
+@pytest.mark.django_db
 def test_while_the_store_is_away_the_rest_is_stale_and_no_more_fires() -> None:
     check(**EVICTING)
     away = {"unreachable": "Connection refused.", "last_cleanup_at": NOW - DAYS}
@@ -299,6 +314,7 @@ def without_alerts(transactional_db: None) -> Iterator[None]:
 def test_without_its_table_it_still_logs_what_no_later_check_would_find(caplog: pytest.LogCaptureFixture) -> None:
     report = check(used_bytes=95 * MB, **EVICTING)
     assert (report.fired, report.open) == ([], [])
+    assert alerts.close_all() == AlertReport()
     assert "history_unavailable" in caplog.text
     assert "alert_fired rule=evictions" in caplog.text
     assert "recorded=False" in caplog.text

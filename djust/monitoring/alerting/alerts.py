@@ -79,6 +79,24 @@ def evaluate(reading: Reading) -> AlertReport:
     return report
 
 
+def close_all() -> AlertReport:
+    """Resolve all alerts in the log only, as those of a store that no rule can judge any more.
+
+    Without its database it changes nothing and returns an empty report.
+    """
+    now, report = timezone.now(), AlertReport()
+
+    def take_effect() -> None:
+        for alert in _rows().filter(_OPEN):
+            _take_step(alert, close(Life.of(alert), now), None, now, report)
+
+    try:
+        _on_a_good_connection(take_effect)
+    except DATABASE_ERRORS as error:
+        unavailable(error)
+    return report
+
+
 def open_alerts() -> QuerySet[Alert]:
     """Return the alerts that fire, acknowledged and silenced ones included: the worst first, then the newest."""
     states = (_STATE.FIRING, _STATE.ACKNOWLEDGED, _STATE.SILENCED)
