@@ -16,6 +16,8 @@ T = TypeVar("T")
 
 #: A read that took longer is given up: another one may get through where this one is stuck.
 GIVE_UP_SECONDS = 60.0
+#: Reads that may be stuck at once: two, so that one whose server has vanished does not keep the others from asking.
+MOST_READS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,30 +46,42 @@ class BoundedReader(Generic[T]):
     """Calls a function in a thread of its own, for which nobody waits longer than ``patience_seconds``.
 
     Whoever asks while a read is under way shares its answer, so a database that hangs holds one thread and one
-    connection of this process, however often it is asked for. No driver offers a limit that holds for connecting,
-    for asking and for a host that has vanished; giving up the waiting does.
+    connection of this process, however often it is asked for, and a second one if the first is stuck for a minute.
+    No driver offers a limit that holds for connecting, for asking and for a host that has vanished; giving up the
+    waiting does.
 
     Args:
         read: What to call. It may use any database; the connections of its thread are closed afterwards.
         patience_seconds: How long a caller waits, from the beginning of the read.
+        give_up_seconds: After how long a read is taken to be stuck.
     """
 
-    def __init__(self, read: Callable[[], T], *, patience_seconds: float = 2.0) -> None:
+    def __init__(
+        self, read: Callable[[], T], *, patience_seconds: float = 2.0, give_up_seconds: float = GIVE_UP_SECONDS
+    ) -> None:
         self._read = read
         self._patience = patience_seconds
+        self._give_up = give_up_seconds
         self._lock = threading.Lock()
-        self._current: Future[T] | None = None
-        self._started = 0.0
+        #: Those that are under way, with the time when each began; the last begun is the last.
+        self._reads: list[tuple[float, Future[T]]] = []
 
     def start(self) -> Pending[T]:
         """Begin to read, or join the read that is under way."""
         with self._lock:
             now = time.monotonic()
-            if self._current is None or self._current.done() or now - self._started > GIVE_UP_SECONDS:
-                self._current, self._started = Future(), now
-                # A daemon, since a process that ends must not wait for the database either.
-                threading.Thread(target=self._work, args=(self._current,), name="djust-reader", daemon=True).start()
-            return Pending(self._current, self._started + self._patience)
+            self._reads = [read for read in self._reads if not read[1].done()]
+            stuck = all(now - started > self._give_up for started, _ in self._reads)
+            if stuck and len(self._reads) < MOST_READS:
+                self._begin(now)
+            started, future = self._reads[-1]
+            return Pending(future, started + self._patience)
+
+    def _begin(self, now: float) -> None:
+        future: Future[T] = Future()
+        self._reads.append((now, future))
+        # A daemon, since a process that ends must not wait for the database either.
+        threading.Thread(target=self._work, args=(future,), name="djust-reader", daemon=True).start()
 
     def _work(self, future: Future[T]) -> None:
         try:
