@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from celery import current_app
-from redis import Redis
+from kombu import Connection
+from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
 from djust.monitoring.reading import BrokerReading
 from djust.state_backend.monitor import ServerInfo
 
-SCHEMES = ("redis://", "rediss://", "redis+socket://")
-
 #: Seconds to wait for it. It is asked beside other work.
 TIMEOUT_SECONDS = 2.0
+_IMPATIENT = {"socket_timeout": TIMEOUT_SECONDS, "socket_connect_timeout": TIMEOUT_SECONDS}
 
 
 def read_broker(store: Sequence[ServerInfo]) -> BrokerReading | None:
@@ -24,10 +24,7 @@ def read_broker(store: Sequence[ServerInfo]) -> BrokerReading | None:
     Args:
         store: What the servers that keep the sessions said, to see whether it is one of them.
     """
-    url = broker_url()
-    if url is None:
-        return None
-    fields = _info(url)
+    fields = _info()
     if fields is None:
         return None
     run_id = fields.get("run_id")
@@ -41,22 +38,21 @@ def read_broker(store: Sequence[ServerInfo]) -> BrokerReading | None:
     )
 
 
-def broker_url() -> str | None:
-    """Return where the broker is, if it speaks Redis; never log it, it may hold a password."""
-    configured: Any = current_app.conf.broker_write_url or current_app.conf.broker_url
-    first = configured[0] if isinstance(configured, (list, tuple)) else str(configured or "").split(";")[0]
-    if not first.startswith(SCHEMES):
-        return None
-    return str(first).replace("redis+socket://", "unix://", 1)
-
-
-def _info(url: str) -> dict[str, Any] | None:
+def _info() -> Mapping[str, Any] | None:
+    """Ask over a connection as Celery makes it: its URLs, options and certificates mean more than Redis' own do."""
     try:
-        client = Redis.from_url(url, socket_timeout=TIMEOUT_SECONDS, socket_connect_timeout=TIMEOUT_SECONDS)
-        try:
-            return dict(client.info())
-        finally:
-            client.close()
-    except (RedisError, OSError, ValueError):
+        with current_app.connection_for_write(connect_timeout=TIMEOUT_SECONDS) as connection:
+            connection.transport_options = {**(connection.transport_options or {}), **_IMPATIENT}
+            return _ask(connection)
+    except (KombuError, RedisError, ImportError, KeyError, OSError, ValueError):
         # That it cannot be reached is the worker's trouble, which has its own ways of saying so.
         return None
+
+
+def _ask(connection: Connection) -> Mapping[str, Any] | None:
+    if connection.transport.driver_type != "redis":
+        return None
+    # Each host of a URL that names several, once.
+    connection.ensure_connection(max_retries=max(0, len(connection.alt) - 1), interval_start=0, interval_step=0)
+    channel: Any = connection.default_channel
+    return dict(channel.client.info())

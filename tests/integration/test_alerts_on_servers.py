@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
+import ssl
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
@@ -16,9 +18,12 @@ from django_celery_beat.models import CrontabSchedule, PeriodicTask
 
 from djust.exceptions import BackendFull, BackendUnavailable
 from djust.models import Alert, AlertMessage, MaintenanceRun, MemorySample
+from djust.monitoring.broker import read_broker
 from djust.monitoring.check import check_evictions
+from djust.monitoring.reading import BrokerReading
 from djust.monitoring.sampling import sample_memory
 from djust.state_backend import RedisStateBackend
+from tests.servers.ports import HOST, free_port
 from tests.servers.redis_server import RedisServer
 
 Servers = Callable[..., RedisServer]
@@ -47,9 +52,9 @@ def impatient() -> Iterator[None]:
 def broker() -> Iterator[Celery]:
     """The Celery application, whose broker the test chooses."""
     app = current_app._get_current_object()
-    before = app.conf.broker_url
+    before = app.conf.broker_url, app.conf.broker_use_ssl
     yield app
-    app.conf.broker_url = before
+    app.conf.broker_url, app.conf.broker_use_ssl = before
 
 
 async def fill(backend: RedisStateBackend, count: int) -> int:
@@ -206,6 +211,38 @@ def test_a_broker_on_a_server_that_may_evict_it_is_at_risk(redis_server: Servers
     assert alert.rule == "broker_at_risk"
     assert "noeviction" in alert.advice
     backend.close()
+
+
+@pytest.mark.parametrize(
+    "check", ["?ssl_cert_reqs=CERT_NONE", "?ssl_cert_reqs=none", "use_ssl", "?ssl_cert_reqs=CERT_REQUIRED"]
+)
+def test_a_broker_is_asked_over_tls_as_celery_does(redis_server: Servers, broker: Celery, check: str) -> None:
+    server = redis_server(maxmemory="64mb", policy="allkeys-lru", tls=True)
+    broker.conf.broker_url = f"rediss://{server.host}:{server.tls_port}/5{check if check.startswith('?') else ''}"
+    if check == "use_ssl":
+        broker.conf.broker_use_ssl = {"ssl_cert_reqs": ssl.CERT_NONE}
+    found = read_broker([])
+    if check.endswith("REQUIRED"):
+        assert found is None  # Nobody whom this machine trusts has signed its certificate.
+    else:
+        assert found == BrokerReading(
+            node=f"port {server.port}", policy="allkeys-lru", limit_bytes=64 * 1024**2, shared_with_store=False
+        )
+
+
+@pytest.mark.parametrize(
+    "url", ["redis://127.0.0.1:{port}/0", "amqp://127.0.0.1:{port}//", "nonsense://host", "memory://"]
+)
+def test_a_broker_that_cannot_be_asked_is_not_known(broker: Celery, url: str) -> None:
+    broker.conf.broker_url = url.format(port=free_port())
+    assert read_broker([]) is None
+
+
+def test_a_broker_that_keeps_silent_is_not_waited_for(broker: Celery, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("djust.monitoring.broker._IMPATIENT", {"socket_timeout": 0.1, "socket_connect_timeout": 0.1})
+    with socket.create_server((HOST, 0)) as silent:
+        broker.conf.broker_url = f"redis://{HOST}:{silent.getsockname()[1]}/0"
+        assert read_broker([]) is None
 
 
 def test_a_clean_up_that_stopped_is_told_of(redis7: RedisServer, key_prefix: str) -> None:
