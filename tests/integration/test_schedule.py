@@ -49,6 +49,11 @@ class Django:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
+    def migrate(self, *runs: str, **options: Any) -> None:
+        """Run ``migrate`` with the arguments in each text, one after the other in one process."""
+        calls = "\n".join(f"call_command('migrate', *{run.split()!r}, verbosity=0)" for run in runs)
+        self("shell", "-v0", "-c", f"from django.core.management import call_command\n{calls}", **options)
+
     def query(self, sql: str, database: str = "default") -> list[tuple[Any, ...]]:
         """Ask a database, or change it, without Django."""
         url = self._urls[database]
@@ -117,8 +122,7 @@ def test_the_rows_are_there_after_migrate(migrated: Django) -> None:
 
 
 def test_they_are_there_too_when_djust_is_migrated_first(django: Django) -> None:
-    django("migrate", "-v0", "djust")
-    django("migrate", "-v0", "django_celery_beat")
+    django.migrate("djust", "django_celery_beat")
     assert rows(django) == ALL
 
 
@@ -132,9 +136,8 @@ def test_no_later_migrate_undoes_what_an_admin_did(migrated: Django) -> None:
     )
     expected = {**ALL, "djust: clean up expired sessions": False, "mine": True}
     del expected["djust: check evictions"], expected["djust: reconcile"]
-    for arguments in (("migrate", "-v0"), ("migrate", "-v0", "djust"), ("migrate", "-v0", "django_celery_beat")):
-        migrated(*arguments)
-        assert rows(migrated) == expected
+    migrated.migrate("", "djust", "django_celery_beat")
+    assert rows(migrated) == expected
     interval = (
         "SELECT every, period FROM django_celery_beat_periodictask t"
         " JOIN django_celery_beat_intervalschedule i ON i.id = t.interval_id"
@@ -150,7 +153,7 @@ def test_a_flush_begins_anew(migrated: Django) -> None:
 
 
 def test_equal_intervals_and_a_row_of_that_name_are_no_trouble(django: Django) -> None:
-    django("migrate", "-v0", "django_celery_beat")
+    django.migrate("django_celery_beat")
     change(
         django,
         "first, second = (IntervalSchedule.objects.create(every=60, period='seconds') for _ in range(2))\n"
@@ -175,9 +178,7 @@ def test_the_package_works_without_celery_beat_installed(django: Django) -> None
 
 
 def test_tables_of_an_older_celery_beat_are_migrated_before_rows_are_made(django: Django) -> None:
-    django("migrate", "-v0", "django_celery_beat", "0001")
-    django("migrate", "-v0", "djust")
-    django("migrate", "-v0")
+    django.migrate("django_celery_beat 0001", "djust", "")
     assert rows(django) == ALL
 
 
@@ -195,7 +196,6 @@ def test_the_rows_are_where_beat_reads_them_in_a_project_with_two_databases(
     django: Django, apps: str, order: str
 ) -> None:
     options: Any = {"settings": "tests.settings_two_databases", "env": {"TEST_SECOND_APPS": apps}}
-    for database in order.split():
-        django("migrate", "-v0", "--database", database, **options)
+    django.migrate(*(f"--database={database}" for database in order.split()), **options)
     # Where the router lets beat read them.
     assert rows(django, "second" if "django_celery_beat" in apps else "default") == ALL
