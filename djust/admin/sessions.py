@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -14,7 +14,6 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllow
 from django.template.defaultfilters import filesizeformat
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
@@ -101,7 +100,7 @@ class LiveSessionAdmin(ReadOnly, _ModelAdmin):
             context["error"] = str(error)
             return self._page(request, "session", context, 503)
         if session is not None:
-            context["facts"] = _facts(session, size, why, timezone.now())
+            context["facts"] = _facts(session, size, why, datetime.now(UTC))
             context["fields"] = list(describe(session.state))
         elif size is not None:
             context["unreadable"] = True
@@ -188,7 +187,7 @@ class LiveSessionAdmin(ReadOnly, _ModelAdmin):
         page = list_sessions(backend, cursor, owner=narrowed.get(By.OWNER), label=narrowed.get(By.LABEL))
         sizes, why = measure(backend, [info.key for info in page.sessions])
         context: dict[str, Any] = {
-            "rows": list(self._rows(page.sessions, sizes, timezone.now())),
+            "rows": list(self._rows(page.sessions, sizes, datetime.now(UTC))),
             "sizes_unavailable": why,
             "narrowed": bool(narrowed),
             "looked_at": number(page.looked_at),

@@ -21,7 +21,7 @@ from djust.monitoring.sampling import sample_memory
 from djust.monitoring.status.heartbeat import heartbeat
 from djust.monitoring.status.metrics import points, read_database
 from djust.monitoring.status.summary import judge, read_store
-from djust.state_backend import RedisStateBackend
+from djust.state_backend import RedisStateBackend, get_backend
 from tests.servers.redis_server import RedisServer
 from tests.unit.monitoring_support import reading, server
 
@@ -41,7 +41,9 @@ def test_samples_are_taken_and_thinned(redis7: RedisServer, key_prefix: str) -> 
         MemorySample.objects.create(node="old", sampled_at=now - timedelta(days=3, minutes=minutes), used_bytes=1)
     assert sample_memory(backend)["outcome"] == "done"
     assert MemorySample.objects.filter(node="old").count() in (2, 3)
-    assert check_evictions(backend)["outcome"] == "done"
+    backend.set("a", {"x": 1})
+    assert [check_evictions(backend)["lost"] for _ in range(2)] == [0, 0]
+    backend.delete_all()
     backend.close()
 
 
@@ -102,6 +104,16 @@ def test_the_status_and_the_overview_are_shown(kind: str, admin_client: Client) 
         page = admin_client.get("/admin/djust/overview/", {"range": span})
         assert page.status_code == 200
     assert "6 live sessions lost in the last 24 hours" in page.content.decode()
+
+
+def test_live_sessions_are_shown(admin_client: Client) -> None:
+    backend = get_backend()
+    backend.set("a", {"x": 1})
+    page = admin_client.get("/admin/djust/livesession/")
+    (row,) = page.context["rows"]
+    assert row["age"] == "0 s"
+    assert admin_client.get(row["url"]).status_code == 200
+    backend.delete_all()
 
 
 class Plain(dict[str, Callable[[str], str]]):
