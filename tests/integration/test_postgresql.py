@@ -15,7 +15,9 @@ def test_the_database_tests_pass_on_postgresql(postgres, tmp_path):
     run = Process(
         "pytest",
         [
-            *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--create-db", "-m", "database"),
+            *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "database"),
+            # It is not dropped at the end: the server goes with it.
+            "--reuse-db",
             # One kind of store is enough; and what the ignored ones measure takes long and is not in the database.
             *("-k", "not redis6 and not valkey and not redis_cluster"),
             *("--ignore", "tests/integration/test_command_many.py"),
