@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy as _
 from djust.admin.actions import go_back, log_action, only_post
 from djust.admin.figures import EMPTY, length, number, percent
 from djust.admin.readonly import ReadOnly
-from djust.admin.times import ago, exact
+from djust.admin.times import ago, exact, exact_or_dash
 from djust.models import Alert
 from djust.monitoring.alerting import alerts
 from djust.monitoring.alerting.rules import RULES
@@ -88,9 +88,9 @@ class AlertAdmin(ReadOnly, _ModelAdmin):
         "latest",
         "compared_with",
         "worst",
-        "pending_since",
-        "fired_at",
-        "resolved_at",
+        "began",
+        "fired",
+        "resolved",
         "lasted",
         "acknowledged",
         "silenced",
@@ -128,6 +128,21 @@ class AlertAdmin(ReadOnly, _ModelAdmin):
     def since(self, alert: Alert) -> SafeString:
         """Return how long ago it began."""
         return ago(alert.pending_since, timezone.now())
+
+    @admin.display(description=_("began"), ordering="pending_since")
+    def began(self, alert: Alert) -> str:
+        """Return when it began."""
+        return exact(alert.pending_since)
+
+    @admin.display(description=_("fired"), ordering="fired_at")
+    def fired(self, alert: Alert) -> str:
+        """Return when it fired, or a dash if it has not."""
+        return exact_or_dash(alert.fired_at)
+
+    @admin.display(description=_("resolved"), ordering="resolved_at")
+    def resolved(self, alert: Alert) -> str:
+        """Return when it was over, or a dash if it is not."""
+        return exact_or_dash(alert.resolved_at)
 
     @admin.display(description=_("duration"))
     def lasted(self, alert: Alert) -> str:
@@ -173,8 +188,16 @@ class AlertAdmin(ReadOnly, _ModelAdmin):
     @admin.display(description=_("messages"))
     def told(self, alert: Alert) -> str:
         """Return the messages about it, and what became of each."""
-        sent = alert.messages.all()
-        return render_to_string("admin/djust/alert/messages.html", {"messages": sent}) if sent else EMPTY
+        told = [
+            {
+                "message": message,
+                "written": exact(message.created_at),
+                "sent": exact(message.sent_at) if message.sent_at else "",
+                "next": exact(message.next_attempt_at) if message.next_attempt_at else "",
+            }
+            for message in alert.messages.all()
+        ]
+        return render_to_string("admin/djust/alert/messages.html", {"messages": told}) if told else EMPTY
 
     def get_urls(self) -> list[URLPattern]:
         """Add the addresses of the buttons."""

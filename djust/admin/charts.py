@@ -11,7 +11,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from djust.admin.figures import number, percent, size_of
-from djust.admin.timeline import Interval, Timeline
+from djust.admin.timeline import Interval, Timeline, fullest_of
 
 #: A line ends where the next point is more than this many usual distances away: nobody looked in between.
 GAP = 2.5
@@ -101,26 +101,12 @@ def _memory(timeline: Timeline, empty: str) -> Chart:
         return Chart(name="memory", title=title, unit="", summary="", empty=empty)
     most = max(max(interval.used_bytes or 0, interval.limit_bytes or 0) for interval in seen)
     unit, size = ("GB", _GIGABYTE) if most >= 10 * _GIGABYTE else ("MB", _MEGABYTE)
-    last, worst = seen[-1], max(seen, key=lambda interval: interval.usage or 0)
-    if last.limit_bytes:
-        summary = _("Latest: %(used)s of %(limit)s (%(usage)s).") % {
-            "used": size_of(last.used_bytes),
-            "limit": size_of(last.limit_bytes),
-            "usage": percent(last.usage),
-        }
-    else:
-        summary = _("Latest: %(used)s; the server has no limit.") % {"used": size_of(last.used_bytes)}
-    if worst.usage:
-        summary += " " + _("Highest: %(usage)s (%(when)s).") % {
-            "usage": percent(worst.usage),
-            "when": timeline.range.name_of(worst.at),
-        }
     headings = [_("Used"), _("Limit"), _("Usage"), *([_("Server")] if several else [])]
     return Chart(
         name="memory",
         title=title,
         unit=unit,
-        summary=summary,
+        summary=_memory_in_words(timeline, seen),
         note=_("The highest in each %(step)s") % {"step": timeline.range.step_label},
         series=[
             Series(_("Used"), "area", lambda interval: _scaled(interval.used_bytes, size)),
@@ -139,6 +125,28 @@ def _memory(timeline: Timeline, empty: str) -> Chart:
             ],
         ),
     )
+
+
+def _memory_in_words(timeline: Timeline, seen: Sequence[Interval]) -> str:
+    words = []
+    last, worst = fullest_of(timeline.latest), max(seen, key=lambda interval: interval.usage or 0)
+    if last is not None and last.limit_bytes:
+        words.append(
+            _("Latest: %(used)s of %(limit)s (%(usage)s).")
+            % {
+                "used": size_of(last.used_bytes),
+                "limit": size_of(last.limit_bytes),
+                "usage": percent(last.usage),
+            }
+        )
+    elif last is not None:
+        words.append(_("Latest: %(used)s; the server has no limit.") % {"used": size_of(last.used_bytes)})
+    if worst.usage:
+        words.append(
+            _("Highest: %(usage)s (%(when)s).")
+            % {"usage": percent(worst.usage), "when": timeline.range.name_of(worst.at)}
+        )
+    return " ".join(words)
 
 
 def _losses(timeline: Timeline, empty: str) -> Chart:
@@ -174,13 +182,16 @@ def _sessions(timeline: Timeline, empty: str) -> Chart:
     seen = [interval for interval in timeline.intervals if interval.sessions is not None]
     if not seen:
         return Chart(name="sessions", title=title, unit="", summary="", empty=empty)
-    counts = [round(interval.sessions or 0) for interval in seen]
+    counts, latest = [round(interval.sessions or 0) for interval in seen], timeline.sessions_now
+    words = []
+    if latest is not None:
+        words, counts = [_("Latest: %(latest)s.") % {"latest": number(latest)}], [*counts, latest]
+    words.append(_("Between %(least)s and %(most)s.") % {"least": number(min(counts)), "most": number(max(counts))})
     return Chart(
         name="sessions",
         title=title,
         unit="",
-        summary=_("Latest: %(latest)s. Between %(least)s and %(most)s.")
-        % {"latest": number(counts[-1]), "least": number(min(counts)), "most": number(max(counts))},
+        summary=" ".join(words),
         note=_("The mean of each %(step)s") % {"step": timeline.range.step_label},
         series=[Series(_("Live sessions"), "area", lambda interval: interval.sessions)],
         intervals=seen,

@@ -14,13 +14,9 @@ from djust.models import MaintenanceRun, MemorySample
 _OUTCOME = MaintenanceRun.Outcome
 
 
-def why_empty(timeline: Timeline, latest: Sequence[MemorySample]) -> dict[str, str]:
-    """Return for each chart why it is empty, in case it is.
-
-    Args:
-        timeline: What there is.
-        latest: The latest sample of each server, which knows why a figure is missing.
-    """
+def why_empty(timeline: Timeline) -> dict[str, str]:
+    """Return for each chart why it is empty, in case it is. The latest samples know why a figure is missing."""
+    latest = timeline.latest
     sampled, cleaned = bool(timeline.nodes), any(interval.cleanups for interval in timeline.intervals)
     no_samples = "" if sampled else _why_no_samples()
     return {

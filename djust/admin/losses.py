@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from djust.admin.figures import EMPTY, number
 from djust.admin.readonly import ReadOnly
+from djust.admin.times import exact
 from djust.models import SessionLoss
 
 RECENT = timedelta(days=7)
@@ -79,16 +80,21 @@ def recent_losses(now: datetime) -> RecentLosses:
 class SessionLossAdmin(ReadOnly, _ModelAdmin):
     """Shows what was lost, when, and why."""
 
-    list_display = ("found_at", "cause", "count", "owner_count", "node", "by_label")
+    list_display = ("found", "cause", "count", "owner_count", "node", "by_label")
     list_filter = ("cause", "estimated", "found_at")
     date_hierarchy = "found_at"
     list_per_page = 50
     show_full_result_count = False
-    fields = ("found_at", "cause", "count", "owner_count", "node", "by_label")
+    fields = ("found", "cause", "count", "owner_count", "node", "by_label")
     readonly_fields = fields
 
     class Media:
         css = {"all": ("djust/admin.css",)}
+
+    @admin.display(description=_("found at"), ordering="found_at")
+    def found(self, loss: SessionLoss) -> str:
+        """Return when the loss was found."""
+        return exact(loss.found_at)
 
     @admin.display(description=_("sessions"), ordering="sessions")
     def count(self, loss: SessionLoss) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotFound
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from djust.admin.actions import go_back, log_action, only_post
@@ -19,14 +20,14 @@ from djust.admin.chart_library import library_version, serve_library
 from djust.admin.charts import drawing, make_charts
 from djust.admin.emptiness import why_empty
 from djust.admin.losses import recent_losses
-from djust.admin.ranges import DEFAULT_RANGE, RANGES
+from djust.admin.ranges import RANGES, Range, default_range
 from djust.admin.readonly import ReadOnly
 from djust.admin.runs import RUN_PERMISSION, queue_for, sign_of
 from djust.admin.schedules import UnusableArguments, arguments_of, beat_installed, find_row, list_schedules, task_of
 from djust.admin.tiles import Tile, make_tiles
 from djust.admin.timeline import read_timeline
 from djust.admin.times import ago, exact, milliseconds
-from djust.models import MaintenanceRun, Overview
+from djust.models import MaintenanceRun, MemorySample, Overview
 from djust.monitoring.status.summary import Summary, summarise
 
 SCHEDULE_PERMISSION = "django_celery_beat.change_periodictask"
@@ -34,8 +35,19 @@ SCHEDULE_PERMISSION = "django_celery_beat.change_periodictask"
 #: How many of the last runs are shown.
 LAST_RUNS = 8
 
+#: What is due for less than this is about to run.
+MOMENT = timedelta(seconds=15)
+
 #: What stands above a headline that does not say so itself.
-_VERDICTS = {"attention": _("Needs attention"), "trouble": _("Trouble"), "unknown": _("Not known")}
+_VERDICTS = {
+    "starting": _("Starting"),
+    "attention": _("Needs attention"),
+    "trouble": _("Trouble"),
+    "unknown": _("Not known"),
+}
+
+#: Where the buttons beside the schedules lead back to.
+SCHEDULES = "djust-schedules"
 
 if TYPE_CHECKING:
     _ModelAdmin = admin.ModelAdmin[Overview]
@@ -107,7 +119,8 @@ class OverviewAdmin(ReadOnly, _ModelAdmin):
         return self._back(request)
 
     def _back(self, request: HttpRequest) -> HttpResponse:
-        return go_back(request, reverse("admin:djust_overview_changelist", current_app=self.admin_site.name))
+        page = reverse("admin:djust_overview_changelist", current_app=self.admin_site.name)
+        return go_back(request, f"{page}#{SCHEDULES}")
 
 
 def _state(request: HttpRequest, summary: Summary) -> dict[str, Any]:
@@ -129,9 +142,9 @@ def _may_view(request: HttpRequest, tile: Tile) -> bool:
 
 
 def _charts(request: HttpRequest, summary: Summary) -> dict[str, Any]:
-    chosen = RANGES.get(request.GET.get("range", ""), RANGES[DEFAULT_RANGE])
-    timeline = read_timeline(chosen, summary.at)
-    charts = make_charts(timeline, why_empty(timeline, summary.samples))
+    chosen = _chosen(request, summary.at)
+    timeline = read_timeline(chosen, summary.at, summary.samples)
+    charts = make_charts(timeline, why_empty(timeline))
     return {
         "ranges": list(RANGES.values()),
         "range": chosen,
@@ -140,11 +153,19 @@ def _charts(request: HttpRequest, summary: Summary) -> dict[str, Any]:
     }
 
 
+def _chosen(request: HttpRequest, now: datetime) -> Range:
+    chosen = RANGES.get(request.GET.get("range", ""))
+    if chosen is not None:
+        return chosen
+    return default_range(MemorySample.objects.order_by("sampled_at").values_list("sampled_at", flat=True).first(), now)
+
+
 def _maintenance(request: HttpRequest, now: datetime) -> dict[str, Any]:
     schedules = [
         {
             "row": schedule,
-            "next": ago(schedule.next_at, now) if schedule.next_at and schedule.next_at > now else "",
+            "next": _when_due(schedule.next_at, now) if schedule.next_at else schedule.why,
+            "in_vain": ago(schedule.in_vain_at, now) if schedule.in_vain_at else "",
             "last": ago(schedule.last_run.started_at, now) if schedule.last_run else "",
             "outcome": sign_of(schedule.last_run) if schedule.last_run else "",
         }
@@ -167,6 +188,12 @@ def _maintenance(request: HttpRequest, now: datetime) -> dict[str, Any]:
         "runs": runs,
         "may_view_runs": request.user.has_perm("djust.view_maintenancerun"),
     }
+
+
+def _when_due(moment: datetime, now: datetime) -> str:
+    if moment > now:
+        return ago(moment, now)
+    return str(_("due now")) if now - moment < MOMENT else format_html("{} {}", _("was due"), ago(moment, now))
 
 
 def _losses(request: HttpRequest, now: datetime) -> dict[str, Any]:

@@ -134,4 +134,15 @@ RANGES: dict[str, Range] = {
         ),
     )
 }
-DEFAULT_RANGE = "24h"
+#: With samples for less than this, a day would be an empty chart with a line at its edge.
+YOUNG = timedelta(hours=3)
+
+
+def default_range(first: datetime | None, now: datetime) -> Range:
+    """Return what to show to somebody who did not choose.
+
+    Args:
+        first: When the oldest sample was taken; ``None``: there is none.
+        now: The current time.
+    """
+    return RANGES["1h" if first is None or now - first < YOUNG else "24h"]

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from djust.admin.actions import go_back, log_action, only_post
 from djust.admin.figures import figures_table, number
 from djust.admin.readonly import ReadOnly
-from djust.admin.times import milliseconds
+from djust.admin.times import exact, milliseconds
 from djust.models import MaintenanceRun
 from djust.tasks.queue import TASKS, BrokerUnavailable, queue_task
 
@@ -44,7 +44,7 @@ else:
 class MaintenanceRunAdmin(ReadOnly, _ModelAdmin):
     """Shows what ran. Rows are written by the runs and go with age, so nobody edits them here."""
 
-    list_display = ("started_at", "result", "task", "freed", "left", "took", "asked_by")
+    list_display = ("started", "result", "task", "freed", "left", "took", "asked_by")
     list_filter = ("task", "trigger", "outcome", "started_at")
     search_fields = ("task_id", "triggered_by")
     date_hierarchy = "started_at"
@@ -53,7 +53,7 @@ class MaintenanceRunAdmin(ReadOnly, _ModelAdmin):
     fields = (
         "task",
         "result",
-        "started_at",
+        "started",
         "took",
         "trigger",
         "triggered_by",
@@ -67,6 +67,11 @@ class MaintenanceRunAdmin(ReadOnly, _ModelAdmin):
 
     class Media:
         css = {"all": ("djust/admin.css",)}
+
+    @admin.display(description=_("started at"), ordering="started_at")
+    def started(self, run: MaintenanceRun) -> str:
+        """Return when it began."""
+        return exact(run.started_at)
 
     @admin.display(description=_("triggered by"), ordering="trigger")
     def asked_by(self, run: MaintenanceRun) -> str:

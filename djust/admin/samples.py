@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from djust.admin.figures import figures_table, number, percent, size_of
 from djust.admin.readonly import ReadOnly
+from djust.admin.times import exact
 from djust.models import MemorySample
 
 if TYPE_CHECKING:
@@ -24,16 +25,21 @@ _KEPT_INSIDE = ("id", "node", "sampled_at", "counters", "unavailable")
 class MemorySampleAdmin(ReadOnly, _ModelAdmin):
     """Shows what each server said about itself, and when."""
 
-    list_display = ("sampled_at", "node", "used", "limit", "share", "evicted_keys", "live_sessions")
+    list_display = ("taken", "node", "used", "limit", "share", "evicted_keys", "live_sessions")
     list_filter = ("node", "policy", "sampled_at")
     date_hierarchy = "sampled_at"
     list_per_page = 50
     show_full_result_count = False
-    fields = ("sampled_at", "node", "all_figures")
+    fields = ("taken", "node", "all_figures")
     readonly_fields = fields
 
     class Media:
         css = {"all": ("djust/admin.css",)}
+
+    @admin.display(description=_("sampled at"), ordering="sampled_at")
+    def taken(self, sample: MemorySample) -> str:
+        """Return when it was taken."""
+        return exact(sample.sampled_at)
 
     @admin.display(description=_("used"), ordering="used_bytes")
     def used(self, sample: MemorySample) -> str:

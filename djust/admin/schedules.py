@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from djust.models import MaintenanceRun
+from djust.monitoring.status.schedules import schedule_of
 from djust.monitoring.wording import duration
 from djust.schedule import BEAT_APP
 from djust.tasks.queue import TASKS
@@ -45,6 +46,8 @@ class Schedule:
     #: When beat will send it; ``None``: never, or not known, and ``why`` says which.
     next_at: datetime | None = None
     why: str = ""
+    #: When beat sent what no worker has run; ``None``: no sign of that.
+    in_vain_at: datetime | None = None
     last_run: MaintenanceRun | None = None
 
 
@@ -88,9 +91,15 @@ def list_schedules(now: datetime) -> list[Schedule]:
     if beat_installed():
         kinds = ("interval", "crontab", "solar", "clocked")
         found = apps.get_model(BEAT_APP, "PeriodicTask").objects.filter(task__startswith=PREFIX)
-        for row in found.select_related(*kinds).order_by("-enabled", "name"):
+        for row in found.select_related(*kinds).order_by("name"):
             task = task_of(row)
+            last_run = last_runs.get(task or "")
             next_at, why = next_run(row, now, sent.get(row.name))
+            in_vain_at = None
+            known = schedule_of(row, now) if row.enabled and not row.one_off else None
+            if known is not None and known.sent_in_vain(last_run.started_at if last_run else None, now):
+                # Beat goes on sending, and writes that down only every few minutes.
+                in_vain_at, next_at = known.sent_at, known.next_after(next_at or now, now)
             rows.append(
                 Schedule(
                     pk=row.pk,
@@ -101,7 +110,8 @@ def list_schedules(now: datetime) -> list[Schedule]:
                     enabled=row.enabled,
                     next_at=next_at,
                     why=why,
-                    last_run=last_runs.get(task or ""),
+                    in_vain_at=in_vain_at,
+                    last_run=last_run,
                 )
             )
     scheduled = {row.task for row in rows}

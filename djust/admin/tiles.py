@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 
 from djust.admin.figures import length, number, percent, size_of
-from djust.models import MemorySample
+from djust.admin.timeline import fullest_of
+from djust.models import MaintenanceRun, MemorySample
 from djust.monitoring.status.heartbeat import Heartbeat
 from djust.monitoring.status.summary import StoreFigures, Summary
 
@@ -32,16 +33,15 @@ def make_tiles(summary: Summary) -> list[Tile]:
         *_memory(summary.samples),
         *_sessions(summary.store, summary.samples),
         *_losses(summary),
-        *_backlog(summary.store),
+        *_backlog(summary),
         _maintenance(summary),
     ]
 
 
 def _memory(samples: Sequence[MemorySample]) -> list[Tile]:
-    known = [sample for sample in samples if sample.used_bytes is not None]
-    if not known:
+    fullest = fullest_of(samples)
+    if fullest is None:
         return []
-    fullest = max(known, key=lambda sample: (sample.usage or 0, sample.used_bytes or 0))
     label = _("Memory, fullest server") if len(samples) > 1 else _("Memory")
     if fullest.usage is None:
         return [Tile(label, size_of(fullest.used_bytes), _("no limit is set"), model="memorysample")]
@@ -75,13 +75,16 @@ def _losses(summary: Summary) -> list[Tile]:
     return [Tile(_("Lost in 24 h"), number(lost), note, "bad" if lost else "", "sessionloss")]
 
 
-def _backlog(store: StoreFigures) -> list[Tile]:
+def _backlog(summary: Summary) -> list[Tile]:
+    store, cleanup = summary.store, summary.heartbeat.beat(MaintenanceRun.Task.CLEANUP)
     if store.overdue is None:
         return []
-    note = _("to be removed by the next clean-up")
+    off = not store.process_local and cleanup is not None and cleanup.status == "off"
+    note = _("clean-up is switched off") if off else _("to be removed by the next clean-up")
     if store.overdue and store.oldest_overdue_seconds is not None:
-        note = _("oldest since %(time)s") % {"time": length(store.oldest_overdue_seconds)}
-    return [Tile(_("Expired sessions"), number(store.overdue), note)]
+        since = _("oldest since %(time)s") % {"time": length(store.oldest_overdue_seconds)}
+        note = f"{since}, {note}" if off else since
+    return [Tile(_("Expired sessions"), number(store.overdue), note, "warn" if off and store.overdue else "")]
 
 
 def _maintenance(summary: Summary) -> Tile:
@@ -89,11 +92,18 @@ def _maintenance(summary: Summary) -> Tile:
     names = {
         "ok": (_("On time"), ""),
         "late": (_("Late"), "bad"),
-        "never": (_("Not yet"), "warn"),
+        "never": (_("Not yet"), ""),
         "off": (_("Off"), "warn"),
     }
     value, look = names.get(heartbeat.status, (_("Not known"), "warn"))
-    return Tile(_("Maintenance"), value, _last_sign(heartbeat, summary), look, "maintenancerun")
+    note = _last_sign(heartbeat, summary)
+    off = [str(beat.task.label) for beat in heartbeat.beats if beat.status == "off"]
+    if off and heartbeat.status in ("ok", "never"):
+        value, look = _("Partly off"), "warn"
+        note = _("off: %(tasks)s") % {"tasks": ", ".join(off)}
+    # Where each process looks after itself, nothing has to run.
+    look = "" if summary.store.process_local and heartbeat.status in ("ok", "off") else look
+    return Tile(_("Maintenance"), value, note, look, "maintenancerun")
 
 
 def _last_sign(heartbeat: Heartbeat, summary: Summary) -> str:

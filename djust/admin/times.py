@@ -18,6 +18,11 @@ def exact(moment: datetime) -> str:
     return f"{date_format(shown, 'j M Y')}, {date_format(shown, 'H:i:s')} {shown.tzname() or ''}".rstrip()
 
 
+def exact_or_dash(moment: datetime | None) -> str:
+    """Return a moment to the second, or a dash for none."""
+    return "-" if moment is None else exact(moment)
+
+
 def ago(moment: datetime, now: datetime) -> SafeString:
     """Return how far a moment is from now, to the second or, from a minute on, to the minute; the title is exact."""
     seconds = (now - moment).total_seconds()

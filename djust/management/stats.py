@@ -8,7 +8,7 @@ from datetime import datetime
 
 from djust.models import Alert, MemorySample
 from djust.monitoring.status.heartbeat import Beat
-from djust.monitoring.status.summary import StoreFigures, Summary
+from djust.monitoring.status.summary import StoreFigures, Summary, switched_off
 from djust.monitoring.wording import count, counted, duration, local, share, size
 
 #: Where the texts of a section begin.
@@ -16,7 +16,13 @@ INDENT = 11
 BAR = 30
 
 #: A sign beside each verdict, for those who do not tell colours apart.
-_SIGNS = {"well": "OK", "attention": "ATTENTION", "trouble": "TROUBLE", "unknown": "UNKNOWN"}
+_SIGNS = {
+    "well": "OK",
+    "starting": "STARTING",
+    "attention": "ATTENTION",
+    "trouble": "TROUBLE",
+    "unknown": "UNKNOWN",
+}
 
 Paint = Mapping[str, Callable[[str], str]]
 
@@ -58,9 +64,15 @@ def _sections(summary: Summary) -> Iterator[tuple[str, list[str]]]:
         yield "Evicted", [f"{counted(summary.records.evicted, 'key')} in 24 h"]
     yield "Alerts", [line for alert in summary.alerts for line in _alert(alert, summary.at)] or ["none open"]
     yield "Tasks", [_beat(beat, summary.at) for beat in summary.heartbeat.beats]
-    if summary.heartbeat.status != "ok" and summary.heartbeat.detail != summary.headline:
-        yield "", [summary.heartbeat.detail]
+    if remarks := [text for text in _remarks(summary) if text != summary.headline]:
+        yield "", remarks
     yield "Clean-up", [_cleanup(summary)]
+
+
+def _remarks(summary: Summary) -> Iterator[str]:
+    if summary.heartbeat.status not in ("ok", "off"):
+        yield summary.heartbeat.detail
+    yield from switched_off(summary.heartbeat, summary.store)
 
 
 def _sessions(store: StoreFigures) -> list[str]:
@@ -71,8 +83,12 @@ def _sessions(store: StoreFigures) -> list[str]:
         first += f" (the first for {duration(store.oldest_overdue_seconds)})"
     lines = [first]
     if store.newest_age is not None and store.oldest_age is not None:
-        ages = f"last active {duration(store.newest_age)} to {duration(store.oldest_age)} ago"
-        lines.append(ages + (f", {duration(store.average_age)} on average" if store.average_age is not None else ""))
+        newest, oldest = duration(store.newest_age), duration(store.oldest_age)
+        if newest == oldest:
+            lines.append(f"last active {oldest} ago")
+        else:
+            mean = "" if store.average_age is None else f", {duration(store.average_age)} on average"
+            lines.append(f"last active {newest} to {oldest} ago{mean}")
     return lines
 
 

@@ -116,6 +116,9 @@ def test_the_whole_path(running: Running) -> None:
     expect(page.get_by_text(f"Turned off: {SAMPLE}")).to_be_visible()
     expect(switch).to_have_attribute("aria-checked", "false")
     assert not enabled(site, SAMPLE)
+    assert page.url.endswith("#djust-schedules")
+    expect(switch).to_be_in_viewport()
+    expect(page.get_by_text(f"Turned off: {SAMPLE}")).to_be_in_viewport()
     # Beat has obeyed when it has checked more often than it could in between without sampling.
     wait_until(lambda: _checks_since_last_sample(site) >= 3, what="beat to stop sampling")
     switch.click()
@@ -169,6 +172,15 @@ def test_a_phone_shows_everything_without_scrolling_sideways(running: Running, s
     assert wrong == []
 
 
+def test_a_laptop_shows_every_column_of_the_lists(running: Running) -> None:
+    page = running.open()
+    wait_until(lambda: query(running.site, "SELECT id FROM djust_sessionloss"), what="the losses")
+    for model in ("alert", "sessionloss", "memorysample", "maintenancerun"):
+        page.goto(f"/admin/djust/{model}/")
+        room, needed = page.locator("#changelist .results").evaluate("(list) => [list.clientWidth, list.scrollWidth]")
+        assert needed <= room, model
+
+
 def test_the_charts_follow_the_theme(running: Running) -> None:
     page = running.open(color_scheme="light")
     drawn(page)
@@ -220,8 +232,8 @@ def test_everything_is_reached_by_keyboard_in_the_order_of_the_page(running: Run
 
 def test_the_range_is_switched_and_shown(running: Running) -> None:
     page = running.open()
-    page.get_by_role("link", name="1 hour").click()
-    expect(page.get_by_role("link", name="1 hour")).to_have_attribute("aria-current", "true")
+    page.get_by_role("link", name="24 hours").click()
+    expect(page.get_by_role("link", name="24 hours")).to_have_attribute("aria-current", "true")
     drawn(page)
     points = page.evaluate(
         "Chart.getChart(document.querySelector('[data-chart=memory] canvas')).data.datasets[0].data"

@@ -228,7 +228,7 @@ def test_an_alert_has_a_page_with_its_messages(admin_client: Client, alert: Aler
     assert "given up" in page
     assert "60 (sessions since the check before)" in page
     assert "No &lt;answer&gt;." in page
-    assert "sent Nov. 24, 2026, 8:15 a.m." in page
+    assert "sent 24 Nov 2026, 08:15:00 UTC" in page
     assert admin_client.post(f"{ALERTS}{alert.pk}/change/", {"state": "resolved"}).status_code == 403
     listed = text_of(admin_client, ALERTS)
     assert "✗ critical" in listed
@@ -251,6 +251,28 @@ def test_a_schedule_is_turned_off_and_on(admin_client: Client) -> None:
         assert f"Turned {word}: {CLEAN_UP}" in page
         assert PeriodicTasks.last_change() != before  # Beat hears of it.
     assert [entry.object_id for entry in LogEntry.objects.all()] == [str(row.pk)] * 2
+
+
+def test_a_switched_schedule_stays_in_its_place(admin_client: Client) -> None:
+    def names() -> list[str]:
+        return re.findall(r'class="djust-name">([^<]+)<', text_of(admin_client))
+
+    before = names()
+    row = PeriodicTask.objects.get(name=CLEAN_UP)
+    answer = admin_client.post(f"{PAGE}schedule/{row.pk}/switch/", {"enabled": "0"})
+    assert answer.headers["Location"] == f"{PAGE}#djust-schedules"
+    assert names() == before == sorted(before)
+
+
+def test_what_is_off_is_not_on_time(admin_client: Client, store: None) -> None:
+    for task in ("cleanup", "sample_memory", "check_evictions"):
+        MaintenanceRun.objects.create(task=task, trigger="beat", started_at=timezone.now(), outcome="done")
+    assert "<strong>On time</strong>" in text_of(admin_client)
+    PeriodicTask.objects.filter(name=CLEAN_UP).update(enabled=False)
+    page = text_of(admin_client)
+    assert "djust-verdict-attention" in page
+    assert "<strong>Partly off</strong> <span>off: clean up expired sessions</span>" in page
+    assert "clean-up is switched off" in page
 
 
 def test_schedules_of_others_are_not_touched(admin_client: Client) -> None:
@@ -348,7 +370,62 @@ def test_beat_notes_what_it_sent_later_than_the_history_does(admin_client: Clien
     assert re.search(r"in \d\d s</time>", row[: row.index("</tr>")])
 
 
+def test_what_beat_sent_and_nobody_ran_leads_to_the_worker(admin_client: Client) -> None:
+    now = timezone.now()
+
+    def row() -> str:
+        page = text_of(admin_client)
+        page = page[page.index(f'djust-name">{CLEAN_UP}') :]
+        return page[: page.index("</tr>")]
+
+    MaintenanceRun.objects.create(
+        task="cleanup", trigger="beat", triggered_by=CLEAN_UP, started_at=now - timedelta(minutes=4), outcome="done"
+    )
+    sent = now - timedelta(seconds=130)
+    PeriodicTask.objects.filter(name=CLEAN_UP).update(last_run_at=sent, total_run_count=90, date_changed=sent)
+    assert re.search(
+        r">in \d+ s</time> <strong .*sent <time [^>]+>2 min ago</time>, not run: look at the worker", row()
+    )
+    # Beat itself is silent.
+    sent = now - timedelta(minutes=4, seconds=1)
+    PeriodicTask.objects.filter(name=CLEAN_UP).update(last_run_at=sent)
+    assert re.search(r"was due <time [^>]+>3 min ago</time>", row())
+    assert "not run" not in row()
+
+
 # Figures over time
+
+
+def test_what_is_used_stands_beside_its_own_limit(store: None) -> None:
+    now = timezone.now()
+    at = now.replace(minute=now.minute // 5 * 5, second=0, microsecond=0) - timedelta(minutes=5)
+    MemorySample.objects.bulk_create(
+        [
+            sample(now - timedelta(days=1), sessions=None),
+            sample(at, used_bytes=39 * MEGABYTE, limit_bytes=40 * MEGABYTE),
+            sample(at + timedelta(minutes=1), used_bytes=50 * MEGABYTE, limit_bytes=64 * MEGABYTE),
+            sample(at + timedelta(minutes=2), used_bytes=16 * MEGABYTE, limit_bytes=64 * MEGABYTE, sessions=123),
+        ]
+    )
+    page = text_of(person("view_overview"))
+    assert "Latest: 16 MB of 64 MB (25 %). Highest: 97.5 %" in page
+    assert "<strong>25 %</strong> <span>16 MB of 64 MB</span>" in page
+    assert drawing_of(page)["memory"]["points"][-1][2:] == [39, 40]
+    assert "<td>39 MB</td><td>40 MB</td><td>97.5 %</td>" in page
+    assert "Latest: 123. Between 123 and 708." in page
+
+
+def test_a_young_site_is_shown_an_hour(store: None) -> None:
+    client = person("view_overview")
+
+    def shown(query: str = "") -> list[str]:
+        return re.findall(r'href="\?range=(\w+)" aria-current', text_of(client, PAGE + query))
+
+    assert shown() == ["1h"]
+    MemorySample.objects.bulk_create([sample(timezone.now() - timedelta(hours=2))])
+    assert (shown(), shown("?range=7d")) == (["1h"], ["7d"])
+    MemorySample.objects.bulk_create([sample(timezone.now() - timedelta(hours=4))])
+    assert shown() == ["24h"]
 
 
 def test_the_page_asks_few_queries_however_much_there_is(admin_client: Client, store: None) -> None:
@@ -357,7 +434,7 @@ def test_the_page_asks_few_queries_however_much_there_is(admin_client: Client, s
             text_of(admin_client, address)
         return len(captured)
 
-    assert queries(PAGE) <= 32
+    assert queries(PAGE) <= 34
     now = timezone.now()
     MemorySample.objects.bulk_create(sample(now - timedelta(hours=6 * n), evicted=n % 3) for n in range(4 * 366))
     SessionLoss.objects.bulk_create(
@@ -376,7 +453,7 @@ def test_the_page_asks_few_queries_however_much_there_is(admin_client: Client, s
         for n in range(500)
     )
     for name, span in RANGES.items():
-        assert queries(f"{PAGE}?range={name}") <= 32
+        assert queries(f"{PAGE}?range={name}") <= 34
         page = text_of(admin_client, f"{PAGE}?range={name}")
         assert f'href="?range={name}" aria-current="true"' in page
         for chart in drawing_of(page).values():
@@ -564,15 +641,19 @@ def test_nothing_on_the_page_runs_inline(admin_client: Client, store: None) -> N
 
 
 def test_samples_and_losses_are_listed(admin_client: Client) -> None:
-    now = timezone.now()
+    now = NOON
     MemorySample.objects.bulk_create([sample(now, rss_bytes=None, unavailable={"rss_bytes": "INFO was refused."})])
     loss = SessionLoss.objects.create(found_at=now, cause="flushed", sessions=1234, estimated=True, labels={"/a/": 3})
     page = text_of(admin_client, "/admin/djust/memorysample/")
     assert "50 MB" in page
     assert "50 %" in page
+    assert "24 Nov 2026, 12:00:30 UTC" in page
     one = MemorySample.objects.get()
-    assert "unavailable: INFO was refused." in text_of(admin_client, f"/admin/djust/memorysample/{one.pk}/change/")
+    page = text_of(admin_client, f"/admin/djust/memorysample/{one.pk}/change/")
+    assert "unavailable: INFO was refused." in page
+    assert "24 Nov 2026, 12:00:30 UTC" in page
     page = text_of(admin_client, "/admin/djust/sessionloss/")
     assert "≈ 1,234" in page
     assert "/a/: 3" in page
+    assert "24 Nov 2026, 12:00:30 UTC" in page
     assert admin_client.post(f"/admin/djust/sessionloss/{loss.pk}/delete/", {"post": "yes"}).status_code == 403

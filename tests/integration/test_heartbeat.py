@@ -69,7 +69,7 @@ def test_what_ran_lately_is_well(outcome: str) -> None:
     assert (beat.every_seconds, beat.last_at) == (60, NOW - 2 * MINUTE)
 
 
-def test_it_is_late_after_three_intervals_and_three_minutes() -> None:
+def test_it_is_late_after_three_intervals_but_not_before_three_minutes() -> None:
     all_ran(timedelta(seconds=179))
     assert heartbeat(NOW).status == "ok"
     assert heartbeat(NOW + timedelta(seconds=2)).status == "late"

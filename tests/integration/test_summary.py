@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -16,7 +17,7 @@ from django_celery_beat.models import PeriodicTask
 from djust.maintenance import record_run
 from djust.models import Alert, MaintenanceRun, MemorySample, SessionLoss
 from djust.monitoring.status.heartbeat import WATCHED
-from djust.monitoring.status.summary import Summary, judge, read_store, summarise, unanswered
+from djust.monitoring.status.summary import Summary, judge, read_records, read_store, summarise, unanswered
 from djust.state_backend import get_backend
 from tests.servers.redis_server import RedisServer
 
@@ -72,7 +73,7 @@ def test_all_is_well() -> None:
     [
         ({}, "attention", "Memory is nearly full."),
         ({"severity": "critical"}, "trouble", "Memory is nearly full."),
-        ({"severity": "critical", "state": "acknowledged"}, "trouble", "Memory is nearly full. (acknowledged)"),
+        ({"severity": "critical", "state": "acknowledged"}, "attention", "Memory is nearly full. (acknowledged)"),
         ({"severity": "critical", "state": "silenced"}, "attention", "Memory is nearly full. (silenced)"),
         ({"summary": ""}, "attention", "memory_high"),
         ({"state": "pending"}, "well", None),
@@ -96,6 +97,44 @@ def test_the_worst_comes_first() -> None:
     assert [one.rule for one in found.alerts] == ["third", "first", "second"]
     assert found.headline == "Critical."
     assert found.reasons == ("Critical.", "A warning.", "Silenced. (silenced)")
+
+
+def test_new_trouble_comes_before_what_somebody_knows() -> None:
+    alert(rule="first", severity="critical", state="acknowledged", summary="Known.")
+    alert(rule="second", summary="A warning.")
+    PeriodicTask.objects.update(date_changed=timezone.now() - timedelta(days=1))
+    found = summarise()
+    assert found.verdict == "trouble"
+    assert found.reasons == (found.heartbeat.detail, "A warning.", "Known. (acknowledged)")
+    assert [one.rule for one in found.alerts] == ["second", "first"]
+
+
+@pytest.mark.usefixtures("running")
+def test_a_schedule_that_is_off_needs_attention() -> None:
+    PeriodicTask.objects.filter(task=WATCHED[MaintenanceRun.Task.CHECK_EVICTIONS]).update(enabled=False)
+    found = summarise()
+    assert (found.verdict, found.heartbeat.status) == ("attention", "ok")
+    assert found.headline.startswith("The check for evictions is switched off: nobody looks for lost sessions")
+    PeriodicTask.objects.filter(task=WATCHED[MaintenanceRun.Task.CLEANUP]).update(enabled=False)
+    records = read_records()
+    overdue = replace(read_store(), overdue=2)
+    cleanup, check = judge(records, overdue, timezone.now()).reasons
+    assert (
+        cleanup
+        == "Clean-up is switched off: expired sessions are neither reported nor removed. 2 expired sessions wait."
+    )
+    assert check == found.headline
+    PeriodicTask.objects.update(enabled=False)
+    [reason] = judge(read_records(), overdue, timezone.now()).reasons
+    assert reason.startswith("No schedule is enabled")
+    assert reason.endswith("2 expired sessions wait.")
+
+
+def test_the_first_minutes_are_neither_good_nor_bad() -> None:
+    found = summarise()
+    assert (found.verdict, found.reasons) == ("starting", (found.heartbeat.detail,))
+    alert()
+    assert summarise().verdict == "attention"
 
 
 @pytest.mark.usefixtures("running")
@@ -175,6 +214,9 @@ def test_sessions_in_the_memory_of_another_process_are_no_trouble() -> None:
         assert (found.verdict, found.headline, found.store.sessions) == ("well", "All is well.", None)
         get_backend().set("here", {})
         assert summarise().store.sessions == 1
+        # It cleans up by itself.
+        PeriodicTask.objects.update(enabled=False)
+        assert summarise().verdict == "well"
 
 
 @pytest.mark.django_db(transaction=True)

@@ -84,7 +84,13 @@ class Command(BaseCommand):
         if as_json:
             return json.dumps(summary.as_dict())
         style = self.style
-        paint = {"well": style.SUCCESS, "attention": style.WARNING, "trouble": style.ERROR, "unknown": style.WARNING}
+        paint = {
+            "well": style.SUCCESS,
+            "starting": style.HTTP_INFO,
+            "attention": style.WARNING,
+            "trouble": style.ERROR,
+            "unknown": style.WARNING,
+        }
         return "\n".join(describe(summary, paint=paint, width=min(shutil.get_terminal_size().columns, WIDEST)))
 
     def _print(self, text: str) -> None:

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from djust.database import DATABASE_ERRORS, read
 from djust.models import MaintenanceRun, MemorySample
-from djust.monitoring.status.schedules import SYNC, Schedule, read_schedules
+from djust.monitoring.status.schedules import MISSED, Schedule, read_schedules
 from djust.monitoring.wording import duration
 
 _TASK = MaintenanceRun.Task
@@ -29,8 +29,7 @@ WATCHED = {
     _TASK.CHECK_EVICTIONS: "djust.tasks.check_evictions",
 }
 
-#: What did not run for so many of its intervals, and for at least so long, is late.
-MISSED = 3
+#: What did not run for ``MISSED`` of its intervals, and for at least so long, is late.
 PATIENCE = timedelta(seconds=180)
 
 #: A run that had nothing to do, or left the work to another, has shown that worker, beat and broker work.
@@ -237,17 +236,9 @@ def _stopped(scheduled: Sequence[Beat], schedules: Sequence[Schedule], now: date
     """Say what to check when nothing runs. Whether it is beat shows in what beat wrote down."""
     last = _latest(*(beat.last_at for beat in scheduled))
     since = f"Nothing has run for {_since(last, now)}" if last else "Nothing has ever run"
-    if any(_outlived(schedule, last, now) for schedule in schedules):
+    if any(schedule.sent_in_vain(last, now) for schedule in schedules):
         return (
             f"{since}, though beat has sent messages: check that a worker runs and consumes its queue, "
             "and that the broker answers."
         )
     return f"{since}: check that a worker and one beat are running and that the broker answers."
-
-
-def _outlived(schedule: Schedule, last: datetime | None, now: datetime) -> bool:
-    """Whether beat has sent what nobody ran, and not so long ago that it may have stopped as well."""
-    sent_at = schedule.sent_at
-    if sent_at is None or now > schedule.due(sent_at, MISSED) + SYNC:
-        return False
-    return last is None or sent_at > schedule.due(last, 1)

@@ -22,6 +22,9 @@ SYNC = timedelta(seconds=300)
 #: Sunrise comes once a day.
 _SOLAR_SECONDS = 86_400.0
 
+#: What did not run for so many of its intervals is late.
+MISSED = 3
+
 _KINDS = ("interval", "crontab", "solar")
 
 
@@ -48,6 +51,23 @@ class Schedule:
             after = self.next_due(after)
         return after
 
+    def next_after(self, due: datetime, now: datetime) -> datetime:
+        """Return the first time from now on, counted from one at which it was due."""
+        while due <= now:
+            due = self.next_due(due)
+        return due
+
+    def sent_in_vain(self, ran_at: datetime | None, now: datetime) -> bool:
+        """Return whether beat has sent what nobody ran, and not so long ago that it may have stopped as well.
+
+        Args:
+            ran_at: When the task ran last; ``None``: never.
+            now: The current time.
+        """
+        if self.sent_at is None or now > self.due(self.sent_at, MISSED) + SYNC:
+            return False
+        return ran_at is None or self.sent_at > self.due(ran_at, 1)
+
 
 def read_schedules(tasks: Iterable[str], now: datetime) -> list[Schedule]:
     """Return the schedules of tasks, in one query; none without django-celery-beat.
@@ -63,11 +83,11 @@ def read_schedules(tasks: Iterable[str], now: datetime) -> list[Schedule]:
         return []
     model = apps.get_model(BEAT_APP, "PeriodicTask")
     rows = model.objects.filter(task__in=tuple(tasks), enabled=True, one_off=False).select_related(*_KINDS)
-    return [found for row in read(model, lambda: list(rows)) if (found := _schedule(row, now)) is not None]
+    return [found for row in read(model, lambda: list(rows)) if (found := schedule_of(row, now)) is not None]
 
 
-def _schedule(row: Any, now: datetime) -> Schedule | None:
-    """Return what a row means; ``None``: it has not begun, it is over, or it is never due."""
+def schedule_of(row: Any, now: datetime) -> Schedule | None:
+    """Return what an enabled ``PeriodicTask`` means; ``None``: it has not begun, is over, or is never due."""
     if (row.start_time is not None and row.start_time > now) or (row.expires is not None and row.expires <= now):
         return None
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -29,11 +29,24 @@ _MAX_SAMPLES = 1000
 _MAX_ALERTS = 100
 
 _STATE = Alert.State
+_TASK = MaintenanceRun.Task
 _OUTCOME = MaintenanceRun.Outcome
 
 MISCONFIGURED = f"{SETTING} cannot be used. Run manage.py check."
 TOO_SLOW = "The database does not answer in time, so nobody knows when maintenance last ran."
 ELSEWHERE = "The sessions live in the memory of the web process, which no other process can see."
+
+#: What it means that no schedule of a task is enabled.
+_SWITCHED_OFF = {
+    _TASK.CLEANUP: "Clean-up is switched off: expired sessions are neither reported nor removed.",
+    _TASK.SAMPLE_MEMORY: "Sampling is switched off: the figures of the memory grow old.",
+    _TASK.CHECK_EVICTIONS: "The check for evictions is switched off: nobody looks for lost sessions, and no alert "
+    "fires or ends.",
+}
+_STATES = (_STATE.FIRING, _STATE.ACKNOWLEDGED, _STATE.SILENCED)
+
+#: The verdicts, the worst first.
+VERDICTS = ("trouble", "unknown", "attention", "starting", "well")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +58,8 @@ class StoreFigures:
     error: str | None = None
     #: It is no trouble that nothing is known: another process has the sessions.
     elsewhere: bool = False
+    #: Each process looks after its own sessions, and needs no task for that.
+    process_local: bool = False
     latency_ms: float | None = None
     sessions: int | None = None
     #: Sessions whose time ran out and that nobody has reported yet, and for how long the first of them has waited.
@@ -71,7 +86,7 @@ class Records:
 
     heartbeat: Heartbeat
     error: str | None = None
-    #: Firing, acknowledged and silenced ones, the worst first.
+    #: Firing, acknowledged, then silenced ones, the worst of each first.
     alerts: tuple[Alert, ...] = ()
     #: The latest sample of each server.
     samples: tuple[MemorySample, ...] = ()
@@ -88,7 +103,7 @@ class Summary:
     """How the store is doing."""
 
     at: datetime
-    #: ``"well"``, ``"attention"``, ``"trouble"`` or ``"unknown"``.
+    #: One of ``VERDICTS``.
     verdict: str
     #: The verdict in a sentence.
     headline: str
@@ -182,7 +197,7 @@ def read_store() -> StoreFigures:
     try:
         backend = get_backend()
         if backend.process_local and not backend.ever_used:
-            return StoreFigures(backend=backend.name, error=ELSEWHERE, elsewhere=True)
+            return StoreFigures(backend=backend.name, error=ELSEWHERE, elsewhere=True, process_local=True)
         health = backend.health_check()
         if health["status"] != "healthy":
             return StoreFigures(backend=backend.name, error=health["error"])
@@ -193,6 +208,7 @@ def read_store() -> StoreFigures:
         return StoreFigures(error=MISCONFIGURED)
     return StoreFigures(
         backend=stats["backend"],
+        process_local=backend.process_local,
         latency_ms=health["latency_ms"],
         sessions=stats["total_sessions"],
         overdue=backlog.sessions,
@@ -205,29 +221,55 @@ def read_store() -> StoreFigures:
 
 def judge(records: Records, store: StoreFigures, now: datetime) -> Summary:
     """Put together what was read."""
-    trouble: list[str] = []
-    attention: list[str] = []
-    unknown: list[str] = []
+    found = sorted(_reasons(records, store), key=lambda reason: VERDICTS.index(reason[0]))
+    reasons = tuple(text for _, text in found)
+    return Summary(
+        at=now,
+        verdict=found[0][0] if found else "well",
+        headline=reasons[0] if reasons else _all_is_well(records, store),
+        reasons=reasons,
+        records=records,
+        store=store,
+    )
+
+
+def switched_off(heartbeat: Heartbeat, store: StoreFigures) -> list[str]:
+    """Return what it costs that tasks have no schedule, a sentence for each; nothing where the store needs none."""
+    off = [beat.task for beat in heartbeat.beats if beat.status == "off"]
+    if store.process_local or not off:
+        return []
+    texts = [heartbeat.detail] if heartbeat.status == "off" else [_SWITCHED_OFF[task] for task in off]
+    if store.overdue and _TASK.CLEANUP in off:
+        texts[0] += f" {counted(store.overdue, 'expired session')} {'waits' if store.overdue == 1 else 'wait'}."
+    return texts
+
+
+def _reasons(records: Records, store: StoreFigures) -> Iterator[tuple[str, str]]:
+    """Yield what speaks against "well", each with its verdict; of one verdict, what is new before what is known."""
     if store.error and not store.elsewhere:
-        trouble.append(f"The store does not answer: {store.error}")
+        yield "trouble", f"The store does not answer: {store.error}"
     for alert in records.alerts:
-        worst = alert.severity == Alert.Severity.CRITICAL and alert.state != _STATE.SILENCED
-        (trouble if worst else attention).append(_alert_reason(alert))
-    if records.heartbeat.status != "ok":
-        silent = unknown if records.heartbeat.status == "unknown" else attention
-        (trouble if records.heartbeat.stopped else silent).append(records.heartbeat.detail)
-    if records.error and records.heartbeat.status != "unknown":
-        unknown.append(records.error)
+        if alert.state == _STATE.FIRING:
+            yield "trouble" if alert.severity == Alert.Severity.CRITICAL else "attention", _alert_reason(alert)
+    yield from _maintenance_reasons(records, store)
+    for alert in records.alerts:
+        if alert.state != _STATE.FIRING:
+            yield "attention", _alert_reason(alert)
     if lost := sum(records.losses.values()):
         parts = ", ".join(f"{count(number)} {cause}" for cause, number in records.losses.items())
-        attention.append(f"{counted(lost, 'live session')} lost in the last 24 hours ({parts}).")
-    verdict = next(
-        (name for name, found in (("trouble", trouble), ("unknown", unknown), ("attention", attention)) if found),
-        "well",
-    )
-    reasons = (*trouble, *unknown, *attention)
-    headline = reasons[0] if reasons else _all_is_well(records, store)
-    return Summary(at=now, verdict=verdict, headline=headline, reasons=reasons, records=records, store=store)
+        yield "attention", f"{counted(lost, 'live session')} lost in the last 24 hours ({parts})."
+
+
+def _maintenance_reasons(records: Records, store: StoreFigures) -> Iterator[tuple[str, str]]:
+    heartbeat = records.heartbeat
+    late = "trouble" if heartbeat.stopped else "attention"
+    verdict = {"late": late, "unknown": "unknown", "never": "starting"}.get(heartbeat.status)
+    if verdict is not None:
+        yield verdict, heartbeat.detail
+    if records.error and heartbeat.status != "unknown":
+        yield "unknown", records.error
+    for text in switched_off(heartbeat, store):
+        yield "attention", text
 
 
 def _all_is_well(records: Records, store: StoreFigures) -> str:
@@ -246,7 +288,7 @@ def _alert_reason(alert: Alert) -> str:
 
 
 def _open_alerts() -> tuple[Alert, ...]:
-    return tuple(sorted(open_alerts()[:_MAX_ALERTS], key=lambda alert: alert.state == _STATE.SILENCED))
+    return tuple(sorted(open_alerts()[:_MAX_ALERTS], key=lambda alert: _STATES.index(alert.state)))
 
 
 def _latest_samples() -> tuple[MemorySample, ...]:
