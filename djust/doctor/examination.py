@@ -14,6 +14,7 @@ from djust.doctor.findings import Finding, Item, Status, problem, skipped, unava
 from djust.doctor.probe import Probe, open_probes
 from djust.doctor.workers import Answers
 from djust.exceptions import DjustError
+from djust.monitoring.status.heartbeat import heartbeat
 from djust.schedule import BEAT_APP
 from djust.state_backend import RedisStateBackend
 from djust.state_backend.base import StateBackend
@@ -87,6 +88,7 @@ def _look_at_celery(
                 tasks=schedule.task_names(),
                 queues=schedule.queues_in_use(rows or ()),
                 last_run=schedule.last_run_ago() if ran else None,
+                late=ran and heartbeat().silent,
             )
     except BrokerUnavailable as error:
         found.append(

@@ -52,12 +52,12 @@ def as_lines(findings: Sequence[Finding], *, width: int, paint: Mapping[Status, 
 
 
 def _merged(findings: Iterable[Finding]) -> Iterator[Finding]:
-    """Put those that were skipped for one reason on one line."""
+    """Put those that were skipped for one reason together."""
     for (status, text), members in groupby(findings, key=lambda finding: (finding.status, finding.text)):
         group = list(members)
         if status is Status.SKIPPED and len(group) > 1:
             others = ", ".join(finding.item.label for finding in group[1:])
-            yield Finding(group[0].item, status, f"and {others}: {text}")
+            yield Finding(group[0].item, status, f"{text} The same holds for {others}.")
         else:
             yield from group
 

@@ -75,6 +75,7 @@ def examine(
     tasks: Sequence[str],
     queues: Mapping[str, Sequence[str]],
     last_run: str | None,
+    late: bool,
 ) -> Iterable[Finding]:
     """Judge what the workers said.
 
@@ -84,9 +85,10 @@ def examine(
         tasks: The tasks of djust.
         queues: The tasks that go to each queue.
         last_run: How long ago a worker ran a task, in words, if that was just now.
+        late: Whether a task should have run by now and has not.
     """
     if not answers.workers:
-        yield _silence(last_run)
+        yield _silence(last_run, late=late, waiting=_backlog(broker, queues))
         yield from skipped(_ITEMS, "No worker answered.")
         return
     yield ok(Item.WORKER, f"{counted(len(answers.workers), 'worker')}: {', '.join(answers.workers)}.")
@@ -94,17 +96,25 @@ def examine(
     yield _consumed(broker, answers, queues)
 
 
-def _silence(last_run: str | None) -> Finding:
+def _silence(last_run: str | None, *, late: bool, waiting: str) -> Finding:
+    silence = f"No worker answered within {PING_SECONDS:g} s"
+    if last_run is not None and late:
+        return problem(
+            Item.WORKER,
+            f"{silence}. One ran a task {last_run} ago, and since then what was due has not run.{waiting}",
+            "Look whether it has died, and start one: celery -A PROJECT worker. A solo pool does not answer while it "
+            "works; then it has worked for too long.",
+        )
     if last_run is not None:
         return warning(
             Item.WORKER,
-            f"No worker answered within {PING_SECONDS:g} s, but one ran a task {last_run} ago.",
+            f"{silence}, but one ran a task {last_run} ago.{waiting}",
             "A solo pool does not answer while it works, nor does any worker with worker_enable_remote_control off. "
             "Otherwise look whether it has just died.",
         )
     return problem(
         Item.WORKER,
-        f"No worker answered within {PING_SECONDS:g} s: nobody cleans up, samples or looks for lost sessions.",
+        f"{silence}: nobody cleans up, samples or looks for lost sessions.{waiting}",
         "Start one: celery -A PROJECT worker. If it runs, compare its CELERY_BROKER_URL with this process's.",
     )
 
@@ -144,9 +154,26 @@ def _consumed(broker: Broker, answers: Answers, queues: Mapping[str, Sequence[st
 
 
 def _waiting(broker: Broker, queue: str) -> str:
+    count = _count(broker, queue)
+    return "it does not exist yet" if count is None else f"{_messages(count)} in it"
+
+
+def _backlog(broker: Broker, queues: Iterable[str]) -> str:
+    """Return a sentence on the messages that wait in queues; nothing where none does, or nobody can tell."""
+    waiting = [
+        f"{_messages(count)} in the queue {queue}" for queue in sorted(queues) if (count := _count(broker, queue))
+    ]
+    return f" {', '.join(waiting)}." if waiting else ""
+
+
+def _messages(count: int) -> str:
+    return f"{counted(count, 'message')} {'waits' if count == 1 else 'wait'}"
+
+
+def _count(broker: Broker, queue: str) -> int | None:
+    """Return how many messages wait in a queue; ``None``: there is no such queue."""
     channel: Any = broker.connection.default_channel
     try:
-        count = channel.queue_declare(queue, passive=True).message_count
+        return int(channel.queue_declare(queue, passive=True).message_count)
     except broker.errors:
-        return "it does not exist yet"
-    return f"{counted(count, 'message')} {'waits' if count == 1 else 'wait'} in it"
+        return None

@@ -101,6 +101,11 @@ class Heartbeat:
         scheduled = [beat for beat in self.beats if beat.status != "off"]
         return self.status == "late" and all(beat.status == "late" for beat in scheduled)
 
+    @property
+    def silent(self) -> bool:
+        """Whether a task that should have run has not even failed."""
+        return any(beat.status == "late" for beat in self.beats)
+
     def as_dict(self) -> dict[str, Any]:
         """Return JSON-like values."""
         return {
