@@ -70,6 +70,8 @@ class Config:
     alert_cooldown_seconds: float = 900
     #: Whether alerts are mailed to Django's ADMINS.
     alert_email: bool = True
+    #: Where people reach the site, for links in messages: ``"https://shop.example.com"``.
+    site_url: str | None = None
     #: Apprise URLs of further services that alerts are sent to.
     alert_urls: tuple[str, ...] = ()
     #: What a scraper of the metrics must present as a bearer token; ``None``: nothing.

@@ -33,6 +33,8 @@ def check_evictions(backend: StateBackend | None = None, *, trigger: str = "call
     backend = backend or get_backend()
     monitor = backend.monitor
     if monitor is None:
+        # Those of a store that this project had before can be judged no more.
+        alerts.close_all()
         return {"outcome": "not_applicable", "reason": NOT_APPLICABLE, "backend": backend.name}
     recorder = LossRecorder(trigger=trigger)
     findings = Findings(LossTally(backend, recorder.keep), recorder)

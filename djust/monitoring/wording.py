@@ -32,6 +32,12 @@ def figure(value: float) -> str:
     return count(value) if value == int(value) or abs(value) >= 1000 else f"{value:.4g}"
 
 
+def with_unit(value: float, unit: str) -> str:
+    """Return a figure with its unit, which is in the plural: ``1 session in a check``, ``0.93``."""
+    noun, space, rest = unit.partition(" ")
+    return f"{figure(value)} {noun.removesuffix('s') if value == 1 else noun}{space}{rest}".strip()
+
+
 def counted(value: float, one: str, many: str | None = None) -> str:
     """Return a number with its noun: ``1 session``, ``1,200 sessions``."""
     return f"{count(value)} {one if value == 1 else many or one + 's'}"

@@ -34,6 +34,7 @@ DJUST_CONFIG = {
     "KEY_PREFIX": environment.text("KEY_PREFIX", "djust:"),
     "ALERT_RULES": environment.mapping("ALERT_RULES"),
     "ALERT_URLS": environment.listing("ALERT_URLS"),
+    "SITE_URL": environment.text("SITE_URL", "") or None,
     "METRICS_TOKEN": environment.text("METRICS_TOKEN", "") or None,
 }
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.test import override_settings
 from django.utils import timezone
 
 from djust import totals
@@ -96,7 +97,7 @@ def test_each_announcement_is_a_message_to_every_receiver() -> None:
     fired, resolved = rows[0], rows[3]
     assert fired.subject == f"warning: evictions on {NODE}"
     assert f"{NODE} evicted 5 keys since the check before" in fired.body
-    assert "5 keys since the check before (threshold 1)" in fired.body
+    assert "5 keys in a check (threshold 1)" in fired.body
     assert "20,000 sessions x 2.0 kB" in fired.body
     assert f"To acknowledge or silence it: /admin/djust/alert/{fired.alert.pk}/change/" in fired.body
     assert resolved.subject == f"resolved: evictions on {NODE}"
@@ -113,6 +114,15 @@ def test_the_messages_in_the_documentation_are_those_that_are_sent() -> None:
     for row in AlertMessage.objects.filter(alert=alert, channel="email"):
         body = row.body.replace(f"/alert/{alert.pk}/", "/alert/7/")
         assert f"```text\n{row.subject}\n\n{body}```\n" in page
+
+
+@pytest.mark.django_db
+def test_a_message_links_to_the_site_where_its_address_is_known() -> None:
+    with override_settings(DJUST_CONFIG={"SITE_URL": "https://shop.example.com/"}, ADMINS=["ann@a.example"]):
+        check(**EVICTING)
+    alert = Alert.objects.get()
+    place = f"https://shop.example.com/admin/djust/alert/{alert.pk}/change/"
+    assert f"To acknowledge or silence it: {place}" in AlertMessage.objects.get().body
 
 
 @pytest.mark.django_db

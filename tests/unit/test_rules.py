@@ -115,8 +115,7 @@ def test_lost_sessions_are_critical_at_once_and_told_by_cause() -> None:
     found = judged("sessions_lost", reading(server(used_bytes=98 * MB), losses=losses))
     assert (state(found), found.for_seconds, found.value) == ("critical", 0, 1500)
     assert found.summary == (
-        f"{NODE} lost about 1,500 live sessions (evicted: 1,200, restart without data: about 300 (an estimate)) "
-        "before their time."
+        f"{NODE} lost about 1,500 live sessions (evicted: 1,200, restart without data: about 300) before their time."
     )
     assert "raise maxmemory" in found.advice
     assert "appendonly yes" in found.advice

@@ -134,7 +134,9 @@ def _is_the_machine(sample: MemorySample) -> bool:
 
 
 def _round_up(wanted: float) -> int:
-    """Round up to a size that people use: multiples of 64 MB, from 1 GB on of 256 MB, from 8 GB on of a GB."""
+    """Round up to a size that people use: powers of two up to 64 MB, then steps of 64 MB, 256 MB and a GB."""
+    if wanted <= 64 * _MB:
+        return 2 ** math.ceil(math.log2(max(1.0, wanted / _MB))) * _MB
     step = 64 * _MB if wanted <= 1024 * _MB else 256 * _MB if wanted <= 8 * 1024 * _MB else 1024 * _MB
     return math.ceil(wanted / step) * step
 
@@ -176,6 +178,8 @@ def _remedy(found: Sizing, server: ServerReading, reading: Reading) -> str:
         ways.append(f"lower SESSION_TTL from {reading.session_ttl_seconds:.0f} to {found.proposed_ttl}")
     elif found.proposed_limit is not None and reading.session_ttl_seconds <= 0:
         ways.append("give SESSION_TTL a value, since sessions never expire")
+    if not ways and (server.samples[-1].usage or 0) < FILL:
+        return f"there is room for that now, below {share(FILL)} of the limit"
     if not ways:
         return f"this fits below {share(FILL)} of the limit, so look for what else fills the server"
     full = " (a full server shows no more sessions than fit, so it may need more)" if _is_full(server) else ""

@@ -12,7 +12,7 @@ from djust.conf import get_config
 from djust.log import hashed
 from djust.models import Alert, AlertMessage
 from djust.monitoring.alerting.rules import RULES
-from djust.monitoring.wording import duration, figure, local
+from djust.monitoring.wording import duration, figure, local, with_unit
 
 _KIND = AlertMessage.Kind
 
@@ -79,9 +79,9 @@ def lasted(alert: Alert, now: datetime) -> float:
 
 
 def admin_place(alert: Alert) -> str:
-    """Return where in Django admin an alert is: a path, or words where this process cannot say the path."""
+    """Return where in Django admin an alert is: a link with ``SITE_URL``, a path without, or words without a path."""
     try:
-        return reverse("admin:djust_alert_change", args=[alert.pk])
+        return (get_config().site_url or "").rstrip("/") + reverse("admin:djust_alert_change", args=[alert.pk])
     except (NoReverseMatch, ImproperlyConfigured, ImportError):
         return f"Django admin, Djust, Alerts, number {alert.pk}"
 
@@ -94,8 +94,8 @@ def _first_line(alert: Alert, kind: str, now: datetime) -> str:
 
 def _facts(alert: Alert, kind: str) -> list[tuple[str, str]]:
     unit = RULES[alert.rule].unit if alert.rule in RULES else ""
-    peak = "" if alert.peak is None else f"{figure(alert.peak)} {unit}".strip()
-    value = "" if alert.value is None else f"{figure(alert.value)} {unit}".strip()
+    peak = "" if alert.peak is None else with_unit(alert.peak, unit)
+    value = "" if alert.value is None else with_unit(alert.value, unit)
     if value and alert.threshold is not None:
         value += f" (threshold {figure(alert.threshold)})"
     facts = [

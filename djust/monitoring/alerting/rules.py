@@ -33,7 +33,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
             Rule(
                 name="sessions_lost",
                 description="Live sessions are gone before their time.",
-                unit="sessions since the check before",
+                unit="sessions in a check",
                 find=server_rules.sessions_lost,
                 critical=1,
                 news_from=100,
@@ -49,7 +49,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
             Rule(
                 name="evictions",
                 description="A server dropped keys to make room.",
-                unit="keys since the check before",
+                unit="keys in a check",
                 find=server_rules.evictions,
                 warning=1,
             ),

@@ -124,7 +124,7 @@ def _losses(losses: list[LossReading]) -> str:
         kind = (str(SessionLoss.Cause(loss.cause).label), loss.estimated)
         causes[kind] = causes.get(kind, 0) + loss.sessions
     parts = (
-        f"{name}: about {count(sessions)} (an estimate)" if estimated else f"{name}: {count(sessions)}"
+        f"{name}: about {count(sessions)}" if estimated else f"{name}: {count(sessions)}"
         for (name, estimated), sessions in causes.items()
     )
     total = counted(sum(loss.sessions for loss in losses), "live session")
