@@ -187,8 +187,12 @@ def build_formatter(*, json: bool | None = None) -> logging.Formatter:
 
 
 def _drop_objects(_logger: Any, _method: str, event: EventDict) -> EventDict:
-    """Drop what Django and Celery attach to records and nobody can read or should: requests, arguments, results."""
-    event.pop("request", None)
+    """Drop what others attach to records and nobody can read or should: requests, arguments, results.
+
+    uvicorn attaches its own text once more, for a terminal.
+    """
+    for name in ("request", "color_message"):
+        event.pop(name, None)
     data = event.get("data")
     if isinstance(data, dict):
         # Celery puts the result into the text, where ours would say once more what their own event said.

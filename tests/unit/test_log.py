@@ -136,7 +136,7 @@ def test_json_has_every_record_of_every_logger_once_and_no_secrets() -> None:
         logger.info("cleanup_finished", removed=3, backend="redis")
         logging.getLogger("django.request").error("Broken: %s", "/x", extra={"request": object(), "status_code": 500})
         logging.getLogger("django.server").warning("served")
-        logging.getLogger("uvicorn").warning("up")
+        logging.getLogger("uvicorn").warning("up", extra={"color_message": "\x1b[36mup\x1b[0m"})
         logging.getLogger("uvicorn.access").warning("hit")
         logging.getLogger("celery.app.trace").info(
             "done", extra={"data": {"id": "t-1", "name": "task", "args": "('canary',)", "return_value": "canary"}}
@@ -150,6 +150,7 @@ def test_json_has_every_record_of_every_logger_once_and_no_secrets() -> None:
     assert lines[0]["removed"] == 3
     assert lines[1]["status_code"] == 500
     assert "request" not in lines[1]
+    assert "color_message" not in lines[3]
     assert lines[5]["data"] == {"id": "t-1", "name": "task"}
     assert "canary" not in result.stderr
 
