@@ -39,6 +39,7 @@ class Tally:
     came_back: int = 0
     found_as_left: int = 0
     found_expired: int = 0
+    found_lost: int = 0
     lost: int = 0
     changed: int = 0
     errors: int = 0
@@ -111,10 +112,13 @@ class Visitor:
     async def _come_back(self) -> bool:
         """Look whether the list is as it was left; return whether it is there."""
         left = self._page
-        self._tally.came_back += 1
         found = await self._look()
+        self._tally.came_back += 1
         if found is None:
-            self._count_missing()
+            if self._is_lost():
+                self._tally.found_lost += 1
+            else:
+                self._tally.found_expired += 1
             return False
         if found == left:
             self._tally.found_as_left += 1
@@ -145,7 +149,7 @@ class Visitor:
         fields["csrfmiddlewaretoken"] = self._client.cookies.get("csrftoken", "")
         answer = await self._client.post(path, data=fields, follow_redirects=True)
         if answer.status_code == httpx.codes.GONE:
-            self._count_missing()
+            self._is_lost()
             raise NothingLeft
         answer.raise_for_status()
         self._page = Page.read(answer.text)
@@ -153,16 +157,15 @@ class Visitor:
             raise WrongAnswer(f"{path} did not lead to a list.")
         self._wrote_at = asked_at
 
-    def _count_missing(self) -> None:
-        """Count a list that is not there: as lost when it should be, as expired when its time had run out.
+    def _is_lost(self) -> bool:
+        """Return whether a list that is not there should be, and count it then; or else its time had run out.
 
         A write moves the deadline to the TTL after it, and it happened after it was asked for. The answer that misses
         the list came before now.
         """
-        if time.monotonic() - self._wrote_at < self._ttl:
-            self._tally.lost += 1
-        else:
-            self._tally.found_expired += 1
+        lost = time.monotonic() - self._wrote_at < self._ttl
+        self._tally.lost += lost
+        return lost
 
 
 class Crowd:

@@ -165,6 +165,7 @@ def test_visitors_come_and_go_and_find_their_lists(site, tmp_path):
     tally = json.loads(summary.read_text())
     assert tally["found_as_left"] > 0
     assert (tally["lost"], tally["changed"], tally["errors"]) == (0, 0, 0)
+    assert tally["came_back"] == tally["found_as_left"] + tally["found_expired"]
 
 
 def test_visitors_notice_that_their_lists_are_lost(site, redis_server):
