@@ -136,7 +136,7 @@ def _is_the_machine(sample: MemorySample) -> bool:
 def _round_up(wanted: float) -> int:
     """Round up to a size that people use: powers of two up to 64 MB, then steps of 64 MB, 256 MB and a GB."""
     if wanted <= 64 * _MB:
-        return 2 ** math.ceil(math.log2(max(1.0, wanted / _MB))) * _MB
+        return int(2 ** math.ceil(math.log2(max(1.0, wanted / _MB)))) * _MB
     step = 64 * _MB if wanted <= 1024 * _MB else 256 * _MB if wanted <= 8 * 1024 * _MB else 1024 * _MB
     return math.ceil(wanted / step) * step
 
