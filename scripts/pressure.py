@@ -51,7 +51,7 @@ class Pressure:
             self._raised = True
             self._crowd.ask_to_stop()
             self._server.config_set("maxmemory", ENOUGH)
-            say("demo", f"The crowd goes. The advice is taken: maxmemory is {ENOUGH}.")
+            say("demo", f"The crowd goes, and maxmemory is raised to {ENOUGH}, which is more than advised.")
 
     @property
     def crowd(self) -> Child | None:
