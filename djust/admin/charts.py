@@ -185,7 +185,7 @@ def _sessions(timeline: Timeline, empty: str) -> Chart:
     counts, latest = [round(interval.sessions or 0) for interval in seen], timeline.sessions_now
     words = []
     if latest is not None:
-        words, counts = [_("Latest: %(latest)s.") % {"latest": number(latest)}], [*counts, latest]
+        words, counts = [_("Latest sample: %(latest)s.") % {"latest": number(latest)}], [*counts, latest]
     words.append(_("Between %(least)s and %(most)s.") % {"least": number(min(counts)), "most": number(max(counts))})
     return Chart(
         name="sessions",

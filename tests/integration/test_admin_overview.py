@@ -226,7 +226,7 @@ def test_an_alert_has_a_page_with_its_messages(admin_client: Client, alert: Aler
     assert "Raise maxmemory to 384mb." in page
     assert f"{alert.pk}/acknowledge/" in page
     assert "given up" in page
-    assert "60 (sessions since the check before)" in page
+    assert "60 (sessions in a check)" in page
     assert "No &lt;answer&gt;." in page
     assert "sent 24 Nov 2026, 08:15:00 UTC" in page
     assert admin_client.post(f"{ALERTS}{alert.pk}/change/", {"state": "resolved"}).status_code == 403
@@ -412,7 +412,7 @@ def test_what_is_used_stands_beside_its_own_limit(store: None) -> None:
     assert "<strong>25 %</strong> <span>16 MB of 64 MB</span>" in page
     assert drawing_of(page)["memory"]["points"][-1][2:] == [39, 40]
     assert "<td>39 MB</td><td>40 MB</td><td>97.5 %</td>" in page
-    assert "Latest: 123. Between 123 and 708." in page
+    assert "Latest sample: 123. Between 123 and 708." in page
 
 
 def test_a_young_site_is_shown_an_hour(store: None) -> None:
