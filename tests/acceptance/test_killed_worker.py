@@ -1,4 +1,4 @@
-"""A worker that is killed while it sweeps, ten times."""
+"""A worker that is killed while it sweeps, twenty times."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.servers.redis_server import RedisServer
 from tests.servers.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
-DUE, LIVE, KILLS = 25_000, 1_000, 10
+DUE, LIVE, KILLS = 50_000, 1_000, 20
 BETWEEN_KILLS = 1_500
 
 
