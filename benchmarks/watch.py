@@ -56,7 +56,8 @@ def _state(number: int) -> dict[str, Any]:
 def _costs(backend: RedisStateBackend, bare: redis.Redis, count: int) -> None:
     monitor = backend.monitor
     sample = _median_cost(bare, lambda: (monitor.server_info(), monitor.measure(SAMPLE_SIZE)))
-    look = _median_cost(bare, lambda: monitor.look("bench", 0, {}))
+    left = {one.shard: one.left.partition(" ")[0] for one in monitor.look("bench", 0, {}) if one.left}
+    look = _median_cost(bare, lambda: monitor.look("bench", monitor.now_ms(), left))
     lost = _delete_some(bare, count // LOST_SHARE)
     started = time.perf_counter()
     found: list[str] = []

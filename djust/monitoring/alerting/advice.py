@@ -65,9 +65,10 @@ def sizing(server: ServerReading, reading: Reading) -> Sizing:
     # Where every session that was looked at is gone, those of a moment ago say what one costs.
     measured = next((one for one in reversed(server.samples) if one.bytes_per_session is not None), sample)
     per_session, index = _per_session(measured)
+    sessions = _present(sample)
     other = now = needed = None
-    if per_session is not None and sample.sessions is not None:
-        now = per_session * sample.sessions
+    if per_session is not None and sessions is not None:
+        now = per_session * sessions
         if sample.used_bytes is not None:
             other = max(0.0, sample.used_bytes - now)
     if per_session is not None and other is not None and peak is not None:
@@ -76,7 +77,7 @@ def sizing(server: ServerReading, reading: Reading) -> Sizing:
     if needed is not None and per_session is not None and other is not None and peak and sample.limit_bytes:
         ttl = _shorter_ttl(reading.session_ttl_seconds, (sample.limit_bytes * FILL - other) / (peak * per_session))
     return Sizing(
-        sessions=sample.sessions,
+        sessions=sessions,
         payload_bytes=measured.bytes_per_session,
         margin_bytes=measured.bytes_per_session_margin,
         index_bytes=index,
@@ -89,6 +90,11 @@ def sizing(server: ServerReading, reading: Reading) -> Sizing:
         proposed_ttl=ttl,
         ttl_seconds=reading.session_ttl_seconds,
     )
+
+
+def _present(sample: MemorySample) -> int | None:
+    """Return how many sessions take room: those that the index names, less those found to be lost among them."""
+    return None if sample.sessions is None else max(0, sample.sessions - round(sample.lost_estimate or 0))
 
 
 def make_room(server: ServerReading, reading: Reading) -> str:
