@@ -57,9 +57,7 @@ class LossRecorder:
     def keep(self, tally: LossTally) -> None:
         """Write what was counted since the last time."""
         for losses in tally.found:
-            written = self._written.get(_name(losses), 0)
-            if losses.sessions > written and write(SessionLoss, lambda: self._save(losses, written)):  # noqa: B023
-                self._written[_name(losses)] = losses.sessions
+            self._keep(losses)
 
     def log(self, tally: LossTally) -> None:
         """Write one line for each server and cause."""
@@ -74,6 +72,11 @@ class LossRecorder:
                 owners=_owners(losses),
                 labels=dict(losses.labels.most_common(LABELS_NAMED)),
             )
+
+    def _keep(self, losses: Losses) -> None:
+        written = self._written.get(_name(losses), 0)
+        if losses.sessions > written and write(SessionLoss, lambda: self._save(losses, written)):
+            self._written[_name(losses)] = losses.sessions
 
     def _save(self, losses: Losses, written: int) -> None:
         row = self._rows.get(_name(losses))
