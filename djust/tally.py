@@ -29,10 +29,11 @@ class LossTally:
 
     Args:
         backend: Whose sessions they are.
-        keep: Called with what has been counted so far, before the store is told that it was reported.
+        keep: Called with what has been counted so far, before the store is told that it was reported. Returns whether
+            it is kept.
     """
 
-    def __init__(self, backend: StateBackend, keep: Callable[[LossTally], None] = lambda tally: None) -> None:
+    def __init__(self, backend: StateBackend, keep: Callable[[LossTally], bool] = lambda tally: True) -> None:
         self._monitor = backend.monitor
         self._keep = keep
         self._found: dict[tuple[str, str, bool], Losses] = {}
@@ -54,10 +55,9 @@ class LossTally:
         """Count sessions of which only the number of the last look is known."""
         self._losses(node, cause, estimated=True).sessions += sessions
 
-    def keep(self) -> None:
-        """Let what was counted be kept."""
-        if self._found:
-            self._keep(self)
+    def keep(self) -> bool:
+        """Let what was counted be kept, and return whether it is."""
+        return not self._found or self._keep(self)
 
     @property
     def found(self) -> list[Losses]:

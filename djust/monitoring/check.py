@@ -53,7 +53,8 @@ def check_evictions(backend: StateBackend | None = None, *, trigger: str = "call
 def _react(backend: StateBackend, findings: Findings, unreachable: str | None = None) -> dict[str, Any]:
     losses = unjudged(findings)
     report = alerts.evaluate(gather(backend, findings, losses.readings, timezone.now(), unreachable))
-    note_judged(losses)
+    if report.recorded:
+        note_judged(losses)
     delivery = notify.deliver()
     return {
         "alerts_fired": len(report.fired) + len(report.escalated),

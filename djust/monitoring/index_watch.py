@@ -45,7 +45,7 @@ def judge(
     looks: Sequence[ShardLook],
     change: NodeChange,
     elapsed_seconds: float,
-    holds_older: Callable[[Sequence[int]], bool],
+    holds_older: Callable[[Sequence[int]], Sequence[int]],
 ) -> Verdict:
     """Compare one server's shards with what they were.
 
@@ -58,8 +58,8 @@ def judge(
         looks: At the shards of this server.
         change: What is known of the server.
         elapsed_seconds: Since the look before, by the server's clock. What expired meanwhile was not lost.
-        holds_older: Asks whether data from before the last look is still there in some shards. Asked only where the
-            index may have been evicted and may have been flushed.
+        holds_older: Asks of which of some shards data from before the last look is still there that the index does not
+            know. Asked only where the index may have been evicted and may have been flushed.
     """
     remembered = {look.shard: memo.shards[look.shard] for look in looks if look.shard in memo.shards}
     alive = {number: shard.alive_after(elapsed_seconds) for number, shard in remembered.items()}
@@ -85,11 +85,11 @@ def judge(
 
 
 def _evicted(
-    looks: Sequence[ShardLook], alive: Mapping[int, int], holds_older: Callable[[Sequence[int]], bool]
-) -> list[int]:
+    looks: Sequence[ShardLook], alive: Mapping[int, int], holds_older: Callable[[Sequence[int]], Sequence[int]]
+) -> Sequence[int]:
     """Return the shards whose entries were evicted though the mark, which is a key of its own, was not."""
     suspects = [look.shard for look in looks if alive.get(look.shard) and not look.has_older]
-    return suspects if suspects and holds_older(suspects) else []
+    return holds_older(suspects) if suspects else ()
 
 
 def _cause(change: NodeChange, *, may_have_evicted: bool) -> str:

@@ -84,8 +84,14 @@ def _look(backend: StateBackend, monitor: StoreMonitor, memo: Memo, findings: Fi
         for node, verdict in judged.verdicts.items()
         if verdict.sessions
     }
+    evicted = sum(change.evicted or 0 for change in changes.values())
+
+    def write_down() -> None:
+        findings.recorder.write_estimates(estimates)
+        totals.add(totals.EVICTED_KEYS, evicted)
+
     # Together, so that what was noticed is written down, or is noticed again.
-    if not memos.save(monitor.store, memo, also=lambda: findings.recorder.write_estimates(estimates)):
+    if not memos.save(monitor.store, memo, also=write_down):
         # Another worker has looked since, and reports; or nobody can tell what was reported already.
         return
     findings.rebuild = rebuild
@@ -100,7 +106,6 @@ def _report(backend: StateBackend, judged: _Judged, findings: Findings, trigger:
     for node, change in judged.changes.items():
         findings.evicted[node] = change.evicted
         if change.evicted:
-            totals.add(totals.EVICTED_KEYS, change.evicted)
             logger.warning("keys_evicted", backend=backend.name, trigger=trigger, node=node, evicted=change.evicted)
     for node, verdict in judged.verdicts.items():
         if verdict.rolled_back_seconds is not None:
@@ -194,7 +199,10 @@ def _remember(
     memo: Memo, looks: Sequence[ShardLook], infos: Sequence[ServerInfo], judged: _Judged, now_ms: int
 ) -> None:
     memo.looked_ms = now_ms
-    memo.shards = remember(looks)
+    # Of a server that said nothing, as in the middle of a failover, the next look judges what this one could not.
+    asked = [look for look in looks if look.node in judged.changes]
+    kept = {look.shard: memo.shards[look.shard] for look in looks if look not in asked and look.shard in memo.shards}
+    memo.shards = {**kept, **remember(asked)}
     memo.nodes = {
         info.node: NodeMemo(str(info.fields.get("run_id", "")), _number(info.fields, "evicted_keys")) for info in infos
     }

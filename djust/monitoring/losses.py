@@ -54,10 +54,10 @@ class LossRecorder:
         """Note that all that was counted so far is in rows."""
         self._written.update({_name(losses): losses.sessions for losses in tally.found})
 
-    def keep(self, tally: LossTally) -> None:
-        """Write what was counted since the last time."""
-        for losses in tally.found:
-            self._keep(losses)
+    def keep(self, tally: LossTally) -> bool:
+        """Write what was counted since the last time; return whether all of it is written."""
+        kept = [self._keep(losses) for losses in tally.found]
+        return all(kept)
 
     def log(self, tally: LossTally) -> None:
         """Write one line for each server and cause."""
@@ -73,23 +73,30 @@ class LossRecorder:
                 labels=dict(losses.labels.most_common(LABELS_NAMED)),
             )
 
-    def _keep(self, losses: Losses) -> None:
+    def _keep(self, losses: Losses) -> bool:
         written = self._written.get(_name(losses), 0)
-        if losses.sessions > written and write(SessionLoss, lambda: self._save(losses, written)):
-            self._written[_name(losses)] = losses.sessions
+        if losses.sessions == written:
+            return True
+        saved: list[SessionLoss] = []
+        if not write(SessionLoss, lambda: saved.append(self._save(losses, written))):
+            return False
+        # Only now: the key of a row that was rolled back may be another's by then.
+        self._rows[_name(losses)] = saved[-1]
+        self._written[_name(losses)] = losses.sessions
+        return True
 
-    def _save(self, losses: Losses, written: int) -> None:
-        row = self._rows.get(_name(losses))
-        if row is None:
-            row = SessionLoss(
-                found_at=timezone.now(), node=losses.node, cause=losses.cause, estimated=losses.estimated
-            )
+    def _save(self, losses: Losses, written: int) -> SessionLoss:
+        known = self._rows.get(_name(losses))
+        row = known or SessionLoss(
+            found_at=timezone.now(), node=losses.node, cause=losses.cause, estimated=losses.estimated
+        )
         row.sessions = losses.sessions
         row.owners = _owners(losses)
         row.labels = dict(losses.labels.most_common(LABELS_NAMED))
-        row.save()
+        # How many of them were judged meanwhile is not ours to say.
+        row.save(update_fields=("sessions", "owners", "labels") if known else None)
         totals.add(f"{totals.SESSIONS_LOST}:{losses.cause}", losses.sessions - written)
-        self._rows[_name(losses)] = row
+        return row
 
 
 @contextmanager

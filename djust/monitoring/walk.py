@@ -67,19 +67,19 @@ def walk(
     known = {True: "evicted", False: "unknown"}
     steps = monitor.open_walk({node: known[seen] for node, seen in memo.evicted.items() if seen is not None})
     steps.find_waiting()
-    _report(backend, steps, tally, count, deadline)
+    kept = _report(backend, steps, tally, count, deadline)
     if memo.shards_left == 0:
         memo.shards_left = SHARDS
     slices = 0
-    while memo.shards_left and time.monotonic() < (deadline if slices < QUIET_SLICES else enough):
+    while kept and memo.shards_left and time.monotonic() < (deadline if slices < QUIET_SLICES else enough):
         slices += 1
         step = steps.step(memo.cursor)
         count.checked += step.checked
         if step.lost:
-            _report(backend, steps, tally, count, deadline)
+            kept = _report(backend, steps, tally, count, deadline)
         _advance(memo, step)
     steps.close()
-    for node, sessions in steps.nameless().items():
+    for node, sessions in (steps.nameless() if kept else {}).items():
         count.lost += sessions
         tally.add_nameless(node, sessions)
     tally.keep()
@@ -96,7 +96,8 @@ def _shard(cursor: str | None) -> str | None:
     return None if cursor is None else cursor.partition(":")[0]
 
 
-def _report(backend: StateBackend, steps: LossWalk, tally: LossTally, count: WalkCount, deadline: float) -> None:
+def _report(backend: StateBackend, steps: LossWalk, tally: LossTally, count: WalkCount, deadline: float) -> bool:
+    """Report what waits, and return whether it could be written down. What could not goes on waiting in the store."""
     while time.monotonic() < deadline and (gone := steps.claim(CLAIM_SIZE)):
         count.errors += announce(type(backend), gone)
         for session in gone:
@@ -106,4 +107,6 @@ def _report(backend: StateBackend, steps: LossWalk, tally: LossTally, count: Wal
                 count.lost += 1
                 tally.add(session)
         # Before the next claim says that these were reported.
-        tally.keep()
+        if not tally.keep():
+            return False
+    return True

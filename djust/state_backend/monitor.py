@@ -131,8 +131,11 @@ class StoreMonitor(ABC):
         """
 
     @abstractmethod
-    def holds_older(self, shards: Sequence[int], since_ms: int) -> bool:
-        """Whether data older than ``since_ms`` is still there in any of these shards, found by a bounded search."""
+    def holds_older(self, shards: Sequence[int], since_ms: int) -> Sequence[int]:
+        """Return those of these shards of which data older than ``since_ms`` is there that the index does not know.
+
+        The search is bounded, so on a large server it may miss some.
+        """
 
     @abstractmethod
     def open_walk(self, causes: Mapping[str, str]) -> LossWalk:

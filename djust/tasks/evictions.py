@@ -14,6 +14,9 @@ from djust.monitoring import check
 from djust.tasks.base import OPTIONS, origin
 from djust.tasks.reconcile import reconcile
 
+#: What makes an index whole that was evicted in parts: what it lost, and what is left over of what it lost.
+REBUILD = ("data_without_index", "index_without_data")
+
 #: A message to rebuild the index that no worker took within this time is dropped.
 REBUILD_EXPIRES_SECONDS = 3600
 
@@ -27,5 +30,5 @@ def check_evictions(self: Task[Any, Any]) -> dict[str, Any]:
     if report.get("rebuild"):
         # The broker may be what is short of memory: then the alert, which says the same, has to do.
         with suppress(OperationalError):
-            reconcile.apply_async(kwargs={"repair": ["data_without_index"]}, expires=REBUILD_EXPIRES_SECONDS)
+            reconcile.apply_async(kwargs={"repair": list(REBUILD)}, expires=REBUILD_EXPIRES_SECONDS)
     return report

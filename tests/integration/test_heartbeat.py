@@ -209,6 +209,13 @@ def test_a_crontab_is_late_when_it_was_due_three_times() -> None:
     assert found.every_seconds == 300
 
 
+def test_a_frequent_schedule_that_became_a_rare_one_has_counted_its_runs_at_another_pace() -> None:
+    weekly = IntervalSchedule.objects.create(every=7, period="days")
+    PeriodicTask.objects.update(interval=weekly, last_run_at=NOW - DAY, total_run_count=10**6, date_changed=NOW - DAY)
+    all_ran(DAY)
+    assert heartbeat(NOW).status == "ok"
+
+
 def test_a_schedule_that_is_never_due_is_none() -> None:
     crontab(day_of_month="31", month_of_year="2")
     assert cleanup_status(NOW) == "off"

@@ -35,7 +35,7 @@ def change(**facts: Any) -> NodeChange:
     return NodeChange(node="one", **{**usual, **facts})
 
 
-def never_asked(_: Sequence[int]) -> bool:
+def never_asked(_: Sequence[int]) -> Sequence[int]:
     raise AssertionError("Nobody need search the data.")
 
 
@@ -44,7 +44,7 @@ def verdict(
     changed: NodeChange,
     *,
     elapsed: float = 60,
-    older: Callable[[Sequence[int]], bool] = never_asked,
+    older: Callable[[Sequence[int]], Sequence[int]] = never_asked,
 ) -> Verdict:
     return judge(MEMO, looks, changed, elapsed, older)
 
@@ -95,7 +95,7 @@ def test_some_shards_are_lost_to_evictions() -> None:
 )
 def test_a_cache_that_evicts_its_index_is_no_flush(older: bool, full: bool, cause: str | None) -> None:
     changed = change(evicted=900, may_evict_index=True, full=full)
-    found = verdict(ALL_EMPTY, changed, older=lambda _: older)
+    found = verdict(ALL_EMPTY, changed, older=lambda shards: shards if older else ())
     assert found.gone == cause
     assert found.lost_shards == ([0, 1, 2, 3] if older else [])
 
@@ -103,7 +103,7 @@ def test_a_cache_that_evicts_its_index_is_no_flush(older: bool, full: bool, caus
 @pytest.mark.parametrize("older", [True, False])
 def test_entries_may_be_evicted_beside_a_mark_that_is_not(older: bool) -> None:
     looks = [look(0, sessions=0, has_older=False), look(1), look(2), look(3)]
-    found = verdict(looks, change(evicted=5, may_evict_index=True), older=lambda shards: older and shards == [0])
+    found = verdict(looks, change(evicted=5, may_evict_index=True), older=lambda shards: shards if older else ())
     assert found.lost_shards == ([0] if older else [])
 
 

@@ -7,7 +7,7 @@ so each message is queued once, in the transaction of the change that it tells o
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -46,6 +46,8 @@ class AlertReport:
     resolved: list[Alert] = field(default_factory=list)
     #: All that fire now, acknowledged and silenced ones included, the worst first.
     open: list[Alert] = field(default_factory=list)
+    #: The alerts know of the reading; False: the database was away.
+    recorded: bool = True
 
 
 def evaluate(reading: Reading) -> AlertReport:
@@ -76,6 +78,7 @@ def evaluate(reading: Reading) -> AlertReport:
     except DATABASE_ERRORS as error:
         unavailable(error)
         _log_unrecorded(judgements)
+        return replace(report, recorded=False)
     return report
 
 

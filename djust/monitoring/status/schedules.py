@@ -132,5 +132,8 @@ def _since(row: Any, every_seconds: float) -> datetime:
     changed: datetime = row.date_changed
     if row.last_run_at is None or changed - row.last_run_at > SYNC:
         return changed
-    first: datetime = row.last_run_at - timedelta(seconds=every_seconds) * row.total_run_count
+    try:
+        first: datetime = row.last_run_at - timedelta(seconds=every_seconds) * row.total_run_count
+    except OverflowError:
+        return changed  # The runs were counted at another pace.
     return first

@@ -191,6 +191,12 @@ class Member:
         )
 
 
+def pack_member(key: bytes, created: int, owner: bytes, label: bytes) -> bytes:
+    """Return the member of the index for one incarnation of a session, as the scripts write it."""
+    bucket = owner_bucket(owner) if owner else 0
+    return _MEMBER.pack(created.to_bytes(6), bucket, len(key), len(owner)) + key + owner + label
+
+
 def parse_member(member: bytes) -> Member:
     """Read a member of the index. Its names were checked when they were written."""
     created, _, key_size, owner_size = _MEMBER.unpack_from(member)

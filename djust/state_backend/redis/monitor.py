@@ -20,7 +20,7 @@ from djust.state_backend.monitor import (
 from djust.state_backend.records import GoneSession
 from djust.state_backend.redis.calls import Call, Homes, Operation, Primaries, command, run
 from djust.state_backend.redis.client import Client
-from djust.state_backend.redis.layout import OWNER_BUCKETS, SHARDS, Layout, Shard, parse_header
+from djust.state_backend.redis.layout import OWNER_BUCKETS, SHARDS, Layout, Shard, pack_member, parse_header
 from djust.state_backend.redis.replies import info_fields, scan_page
 from djust.state_backend.redis.sample import Sample
 from djust.state_backend.redis.scripts import INDEX_BYTES, LOOK
@@ -57,8 +57,9 @@ class RedisMonitor(StoreMonitor):
     ) -> Sequence[ShardLook]:
         return self._client.drive(_look(self._layout, mark, since_ms, left, thorough))
 
-    def holds_older(self, shards: Sequence[int], since_ms: int) -> bool:
-        return self._client.drive(_holds_older(self._layout, {self._layout.shards[n] for n in shards}, since_ms))
+    def holds_older(self, shards: Sequence[int], since_ms: int) -> Sequence[int]:
+        wanted = {self._layout.shards[number]: number for number in shards}
+        return self._client.drive(_holds_older(self._layout, wanted, since_ms))
 
     def open_walk(self, causes: Mapping[str, str]) -> RedisLossWalk:
         token = f"check:{os.urandom(8).hex()}"
@@ -201,7 +202,8 @@ def _look(
     ]
 
 
-def _holds_older(layout: Layout, shards: set[Shard], since_ms: int) -> Operation[bool]:
+def _holds_older(layout: Layout, wanted: Mapping[Shard, int], since_ms: int) -> Operation[list[int]]:
+    found: set[int] = set()
     for node in (yield Primaries()):
         cursor = b"0"
         for _ in range(SEARCH_PAGES):
@@ -209,17 +211,26 @@ def _holds_older(layout: Layout, shards: set[Shard], since_ms: int) -> Operation
                 command("SCAN", cursor, "MATCH", layout.payload_pattern, "COUNT", SEARCH_COUNT, node=node)
             ]
             cursor, names = scan_page(reply)
-            payloads = [name for name in names if (found := layout.parse_payload(name)) and found[0] in shards]
-            heads = (yield [command("GETRANGE", name, 0, 2047) for name in payloads]) if payloads else []
-            if any(_created_ms(head) < since_ms for head in heads):
-                return True
+            payloads = [known for name in names if (known := layout.parse_payload(name)) and known[0] in wanted]
+            heads = (yield [command("GETRANGE", s.payload(key), 0, 2047) for s, key in payloads]) if payloads else []
+            older = [
+                (shard, member)
+                for (shard, key), head in zip(payloads, heads, strict=True)
+                if (member := _older_member(key, head, since_ms)) is not None
+            ]
+            scores = (yield [command("ZSCORE", shard.due, member) for shard, member in older]) if older else []
+            found.update(wanted[shard] for (shard, _), score in zip(older, scores, strict=True) if score is None)
             if cursor == b"0":
                 break
-    return False
+    return sorted(found)
 
 
-def _created_ms(head: bytes) -> float:
+def _older_member(key: bytes, head: bytes, since_ms: int) -> bytes | None:
+    """Return what the index should know of a payload, if that is older than ``since_ms``."""
     try:
-        return parse_header(head).created
+        header = parse_header(head)
     except CodecError:
-        return float("inf")  # Gone meanwhile, or not readable.
+        return None  # Gone meanwhile, or not readable.
+    if header.created >= since_ms:
+        return None
+    return pack_member(key, header.created, (header.owner or "").encode(), (header.label or "").encode())

@@ -4,11 +4,17 @@
 -- Returns how many lived and whether there are more.
 local base = string.sub(KEYS[1], 1, -4)
 local members = redis.call('ZRANGE', KEYS[1], 0, ARGV[1] - 1)
-local payloads, ended = {}, 0
-for i = 1, #members do payloads[i] = base .. 's:' .. member_key(members[i]) end
+local keys, payloads, ended = {}, {}, 0
+for i = 1, #members do
+  keys[i] = member_key(members[i])
+  payloads[i] = base .. 's:' .. keys[i]
+end
 if #members > 0 then
   ended = redis.call('UNLINK', unpack(payloads))
   redis.call('ZREM', KEYS[1], unpack(members))
+  -- With every page, so that whoever looks meanwhile sees an index that is whole.
+  redis.call('ZREM', KEYS[2], unpack(keys))
+  redis.call('ZREM', KEYS[3], unpack(keys))
 end
 if redis.call('EXISTS', KEYS[1]) == 1 then return { ended, 1 } end
 local mark = redis.call('HGET', KEYS[5], 'mark')

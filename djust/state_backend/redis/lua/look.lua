@@ -14,12 +14,10 @@ local incomplete = in_due < redis.call('ZCARD', KEYS[2]) + redis.call('ZCARD', K
 local older = 0
 local name = string.match(old, '^(%S+) ')
 if name == nil or name ~= ARGV[3] or ARGV[4] == '1' then
-  -- A member begins with when it was created, most significant byte first.
-  local then_packed = struct.pack('>I6', since)
   for _, range in ipairs({ { 0, 99 }, { -100, -1 } }) do
     local members = redis.call('ZRANGE', due, range[1], range[2])
     for i = 1, #members do
-      if string.sub(members[i], 1, 6) < then_packed then older = 1 end
+      if struct.unpack('>I6', members[i]) < since then older = 1 end
     end
   end
 end
