@@ -198,9 +198,10 @@ def index_lost(rule: Rule, reading: Reading) -> Iterator[Finding]:
             warning=rule.warning,
             critical=rule.critical,
             summary=f"{node} evicted {counted(shards, 'shard')} of the index of sessions.",
-            advice="Which sessions they held, and whether any of those were lost, is not known. Run "
-            "reconcile_sessions with --repair data_without_index to index what is still there, and give the server "
-            "a volatile-* policy, which evicts no index.",
+            advice="Which sessions they held, and whether any of those were lost, is not known. A "
+            "reconcile that indexes what is still there is asked for; if no worker takes it, run reconcile_sessions "
+            "with --repair data_without_index index_without_data. Give the server a volatile-* policy, which evicts "
+            "no index.",
         )
 
 
