@@ -180,9 +180,10 @@ def test_a_service_in_trouble_costs_the_others_nothing(
         use(settings, away if trouble == "is away" else bad.port, good.port)
         bad.status = {"answers 500": 500, "is away": 200, "is silent": None}[trouble]
         tell()
-        assert deliver(budget_seconds=1).failed == 1
+        # The silent one takes all of it, and the others must have time enough on a busy machine.
+        assert deliver(budget_seconds=4).failed == 1
         make_due()
-        assert deliver(budget_seconds=1).failed == 1
+        assert deliver(budget_seconds=4).failed == 1
         assert (len(mailbox.mails), len(good.received), len(bad.received)) == (1, 1, 0)
         failed = AlertMessage.objects.get(sent_at=None)
         assert "did not take the message" in failed.error

@@ -71,6 +71,8 @@ class RedisServer:
             "databases 16",
             'save ""',
             f"appendonly {'yes' if persist else 'no'}",
+            # What was answered is written: by default a busy disk lets Redis put that off for two seconds.
+            "appendfsync always",
             "repl-diskless-sync yes",
             "repl-diskless-sync-delay 0",
         ]
