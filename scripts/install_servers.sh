@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Puts in place what the tests run against: Debian's redis-server (7.0), postgresql and chromium, and Redis 6.0.16, the
-# oldest release that is supported, unpacked from Debian 11 into .servers/redis-6.0 without installing it.
+# Puts in place what the tests run against: Debian's redis-server (7.0), postgresql, chromium and nginx, and Redis 6.0.16,
+# the oldest release that is supported, unpacked from Debian 11 into .servers/redis-6.0 without installing it.
 # Does nothing for what is there already. What cannot be had is named, with a way out.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -10,12 +10,13 @@ fail() {
     exit 1
 }
 
-# Redis 7.0, PostgreSQL and a browser
+# Redis 7.0, PostgreSQL, a browser and nginx
 
 missing=()
 command -v redis-server >/dev/null || missing+=(redis-server)
 compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || command -v postgres >/dev/null || missing+=(postgresql)
 command -v chromium >/dev/null || missing+=(chromium)
+[[ -x /usr/sbin/nginx ]] || command -v nginx >/dev/null || missing+=(nginx-light)
 
 if ((${#missing[@]})); then
     if [[ $(id -u) != 0 ]] || ! command -v apt-get >/dev/null; then
