@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Self
 
 from djust.exceptions import InvalidArgument
-from djust.state_backend.arguments import check_seconds
+from djust.state_backend.arguments import check_notice, check_seconds
 from djust.state_backend.monitor import StoreMonitor
-from djust.state_backend.records import Backlog, GoneSession, Reaped, ReconcileStep, Session, SessionInfo, SessionPage
+from djust.state_backend.notices import Hub
+from djust.state_backend.records import (
+    Backlog,
+    GoneSession,
+    Notice,
+    Reaped,
+    ReconcileStep,
+    Session,
+    SessionInfo,
+    SessionPage,
+)
 
 if TYPE_CHECKING:
     from djust.conf import Config
@@ -70,6 +80,7 @@ class StateBackend(ABC):
     def __init__(self, default_ttl: float = 3600, *, max_age: float | None = None) -> None:
         self.default_ttl = check_seconds("default_ttl", default_ttl)
         self.max_age = None if max_age is None else check_seconds("max_age", max_age)
+        self._hub = Hub()
 
     @classmethod
     def from_config(cls, config: Config) -> Self:
@@ -253,6 +264,35 @@ class StateBackend(ABC):
     def monitor(self) -> StoreMonitor | None:
         """What watches the servers behind this backend; ``None``: there is nothing to watch."""
         return None
+
+    # Notices
+
+    def publish(self, topic: str, message: bytes) -> None:
+        """Tell every listener of this store. Notices are hints: one may be lost, and the store itself is the truth.
+
+        Unless a backend does better, as Redis does, they reach the listeners in this process. What deletes publishes
+        ``ended`` with the key of each session that lived, in UTF-8; ``delete_all`` publishes ``ended_all`` once.
+
+        Args:
+            topic: 1 to 200 bytes of text.
+            message: Up to 64 kB.
+
+        Raises:
+            InvalidArgument: They are not.
+            BackendUnavailable, BackendDenied: The store cannot be reached, or does not take notices.
+        """
+        self._hub.publish(check_notice(topic, message))
+
+    async def apublish(self, topic: str, message: bytes) -> None:
+        """See ``publish``."""
+        self.publish(topic, message)
+
+    def alisten(self) -> AsyncGenerator[Notice, None]:
+        """Yield what is published by whomever, for ever. Close the iterator, or cancel the task that waits for it.
+
+        The topic ``resubscribed`` comes first, and again each time that something may have been missed.
+        """
+        return self._hub.listen()
 
     # Asynchronous twins
 

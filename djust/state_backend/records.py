@@ -78,6 +78,30 @@ class GoneSession(NamedTuple):
         return _described(self, self._fields)
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class Notice:
+    """What one process told the others, see ``StateBackend.publish``."""
+
+    #: What it is about, see ``TOPICS`` for those of djust itself.
+    topic: str
+    #: Of ``ended``, the key of the session.
+    message: bytes
+
+    def __repr__(self) -> str:
+        # A topic of the project's own may hold the name of a user.
+        topic = self.topic if self.topic in TOPICS else hashed(self.topic)
+        return f"{type(self).__name__}(topic={topic}, bytes={len(self.message)})"
+
+
+#: A session was deleted; the message is its key.
+ENDED = "ended"
+#: ``delete_all`` ended whatever there was.
+ENDED_ALL = "ended_all"
+#: Not published: a listener begins to hear, or hears again after it may have missed something.
+RESUBSCRIBED = "resubscribed"
+TOPICS = (ENDED, ENDED_ALL, RESUBSCRIBED)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reaped:
     """What one slice of a sweep did to the index."""

@@ -24,7 +24,15 @@ from djust.state_backend.memory.deadlines import NEVER
 from djust.state_backend.memory.sweep import CLAIM_SIZE, MemorySweep
 from djust.state_backend.memory.sweeper import Sweeper
 from djust.state_backend.memory.table import SLICE, Change, Record, Table, now_milliseconds
-from djust.state_backend.records import Backlog, Session, SessionInfo, SessionPage, from_milliseconds
+from djust.state_backend.records import (
+    ENDED,
+    ENDED_ALL,
+    Backlog,
+    Session,
+    SessionInfo,
+    SessionPage,
+    from_milliseconds,
+)
 
 _LARGEST = 10
 
@@ -142,7 +150,10 @@ class InMemoryStateBackend(DirectTwins):
 
     def delete_all(self) -> int:
         """See ``StateBackend``."""
-        return self._table.clear()
+        ended = self._table.clear()
+        if ended:
+            self.publish(ENDED_ALL, b"")
+        return ended
 
     def iter_sessions(
         self, *, owner: str | int | None = None, label: str | None = None, page_size: int = 500
@@ -317,6 +328,7 @@ class InMemoryStateBackend(DirectTwins):
         deleted = self._table.delete(keys, owner)
         for key, record in deleted:
             _log("session_deleted", key, record)
+            self.publish(ENDED, key.encode())
         return len(deleted)
 
     def _iterate(self, owner: str | None, label: str | None) -> Iterator[SessionInfo]:

@@ -39,7 +39,7 @@ class AsyncClient:
             address.url,
             max_connections=max_connections,
             timeout=timeout,
-            **_options(timeout),
+            **async_options(timeout),
         )
 
     async def send(self, call: Call) -> Any:
@@ -209,7 +209,7 @@ class AsyncClusterClient(AsyncClient):
         # redis-py's cluster client does not wait for a free connection, so its callers do.
         self._timeout = timeout
         self._free = asyncio.Semaphore(max_connections)
-        self._cluster = RedisCluster.from_url(address.url, max_connections=max_connections, **_options(timeout))
+        self._cluster = RedisCluster.from_url(address.url, max_connections=max_connections, **async_options(timeout))
 
     async def primaries(self) -> list[str]:
         return await self._ask(lambda cluster: [node.name for node in cluster.get_primaries()])
@@ -261,7 +261,8 @@ def _home(cluster: RedisCluster, key: bytes) -> str:
     return str(node.name)
 
 
-def _options(timeout: float) -> dict[str, Any]:
+def async_options(timeout: float) -> dict[str, Any]:
+    """Return the connection options of the asynchronous side."""
     return {**options(timeout), "retry": Retry(NoBackoff(), 0)}
 
 

@@ -6,7 +6,7 @@ import asyncio
 import os
 import random
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from typing import Any, Self
 from weakref import WeakKeyDictionary
 
@@ -17,9 +17,9 @@ from djust.exceptions import (
     SessionUnreadable,
 )
 from djust.state_backend.announce import aannounce, announce
-from djust.state_backend.arguments import check_name, check_seconds, ttl_milliseconds
+from djust.state_backend.arguments import check_name, check_notice, check_seconds, ttl_milliseconds
 from djust.state_backend.base import StateBackend
-from djust.state_backend.records import Backlog, ReconcileStep, Session, SessionInfo, SessionPage
+from djust.state_backend.records import Backlog, Notice, ReconcileStep, Session, SessionInfo, SessionPage
 from djust.state_backend.redis import operations, stats
 from djust.state_backend.redis.address import parse_address
 from djust.state_backend.redis.aio import AsyncClient, build_async_client
@@ -27,6 +27,7 @@ from djust.state_backend.redis.availability import Availability
 from djust.state_backend.redis.calls import command, run
 from djust.state_backend.redis.client import build_client
 from djust.state_backend.redis.layout import Layout
+from djust.state_backend.redis.listening import Listener
 from djust.state_backend.redis.messages import Messages
 from djust.state_backend.redis.monitor import RedisMonitor
 from djust.state_backend.redis.pages import Pages, session_sizes
@@ -67,7 +68,7 @@ class RedisStateBackend(StateBackend):
     ) -> None:
         super().__init__(default_ttl, max_age=max_age)
         self._address = parse_address(redis_url)
-        self._layout = Layout(key_prefix)
+        self._layout = Layout(key_prefix, self._address.database)
         self._codec = codec or Codec.from_config(Config())
         self._availability = Availability(self._address.endpoint)
         self._limits: dict[str, Any] = {
@@ -313,6 +314,26 @@ class RedisStateBackend(StateBackend):
         reconciler = Reconciler(self._layout, self._codec, repair=repair, default_ttl_ms=self._default_ttl_ms)
         return self._client.drive(reconciler.step(cursor))
 
+    # Notices
+
+    def publish(self, topic: str, message: bytes) -> None:
+        notice = check_notice(topic, message)
+        self._client.send(operations.publish_call(self._layout, notice, self._client.primaries()))
+
+    async def apublish(self, topic: str, message: bytes) -> None:
+        notice, client = check_notice(topic, message), self._aclient
+        await client.send(operations.publish_call(self._layout, notice, await client.primaries()))
+
+    def alisten(self) -> AsyncGenerator[Notice, None]:
+        listener = Listener(
+            self._address,
+            self._layout.channel,
+            self._availability,
+            timeout=self._limits["timeout"],
+            nodes=self._primaries if self._address.cluster else None,
+        )
+        return listener.notices()
+
     # Connections
 
     def close(self) -> None:
@@ -322,6 +343,9 @@ class RedisStateBackend(StateBackend):
         client = self._async_clients.pop(asyncio.get_running_loop(), None)
         if client is not None:
             await client.close()
+
+    async def _primaries(self) -> list[str]:
+        return await self._aclient.primaries()
 
     @property
     def _aclient(self) -> AsyncClient:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from zlib import crc32
 
 from djust.exceptions import InvalidArgument, PayloadCorrupt, PayloadTooNew
-from djust.state_backend.records import GoneSession, Session, SessionInfo, from_milliseconds
+from djust.state_backend.records import GoneSession, Notice, Session, SessionInfo, from_milliseconds
 
 SHARDS = 64
 OWNER_BUCKETS = 256
@@ -65,13 +65,15 @@ class Shard:
 class Layout:
     """The key names under one prefix."""
 
-    def __init__(self, prefix: str) -> None:
+    def __init__(self, prefix: str, database: int = 0) -> None:
         if not prefix or "{" in prefix or "}" in prefix:
             raise InvalidArgument(
                 f"The key prefix {prefix!r} must not be empty and must not contain braces, "
                 "which Redis Cluster takes for a hash tag."
             )
         self.prefix = prefix.encode()
+        #: Where notices are published. Unlike keys, channels are shared by all databases of a server.
+        self.channel = self.prefix + b"notices:%d" % database
         self.shards = tuple(self._shard(number) for number in range(SHARDS))
         #: A glob for SCAN that matches payloads under this prefix and nothing else.
         self.payload_pattern = re.sub(rb"([\\*?\[\]^-])", rb"\\\1", self.prefix) + b"{??}:s:*"
@@ -243,3 +245,20 @@ def parse_record(record: bytes, max_age_ms: int, loss_cause: str = "unknown") ->
         from_milliseconds(active) if active else None,
         cause,
     )
+
+
+def pack_notice(notice: Notice) -> bytes:
+    """Return a notice as it goes through the channel: the length of its topic, topic, message."""
+    topic = notice.topic.encode()
+    return bytes((len(topic),)) + topic + notice.message
+
+
+def parse_notice(data: bytes) -> Notice | None:
+    """Read what came through the channel; ``None``: that was no notice."""
+    end = 1 + data[0] if data else 0
+    if not 1 < end <= len(data):
+        return None
+    try:
+        return Notice(data[1:end].decode(), data[end:])
+    except UnicodeDecodeError:
+        return None

@@ -200,7 +200,7 @@ class Messages:
     def delete(self, key: str) -> Call:
         """Return the call that ends a session."""
         name = check_name("key", key).encode()
-        return delete_call(self._layout.shard(name), name)
+        return delete_call(self._layout, name)
 
     def delete_reply(self, key: str, reply: int) -> bool:
         """Return whether the session lived."""

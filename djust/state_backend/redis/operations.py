@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from random import SystemRandom
 
 from djust.exceptions import BackendDenied
+from djust.state_backend.records import ENDED_ALL, Notice
 from djust.state_backend.redis.calls import Call, Operation, Primaries, command, run
-from djust.state_backend.redis.layout import Layout, Shard, owner_bucket
+from djust.state_backend.redis.layout import Layout, Shard, owner_bucket, pack_notice
 from djust.state_backend.redis.replies import info_fields, scan_page
 from djust.state_backend.redis.scripts import CLEAR, DELETE, OWNER, OWNER_KEYS, OWNER_WALK
 
 PAGE_SIZE = 500
 SCAN_COUNT = 1000
 
+_random = SystemRandom()
+
 TRUSTED, OWNERS_LOST, INDEX_LOST, EMPTY = range(4)
 
 
-def delete_call(shard: Shard, key: bytes, owner: bytes = b"") -> Call:
-    """Return the call that ends one session, if it is the owner's."""
+def delete_call(layout: Layout, key: bytes) -> Call:
+    """Return the call that ends one session."""
+    shard = layout.shard(key)
     keys = (shard.payload(key), shard.due, shard.act, shard.never, shard.meta)
-    return run(DELETE, keys, key, owner)
+    return run(DELETE, keys, key, layout.channel)
+
+
+def publish_call(layout: Layout, notice: Notice, primaries: Sequence[str]) -> Call:
+    """Return the call that publishes a notice: any node of a cluster tells all others."""
+    return command("PUBLISH", layout.channel, pack_notice(notice), repeatable=False, node=_random.choice(primaries))
 
 
 def delete_owner(layout: Layout, owner: bytes) -> Operation[int]:
@@ -29,7 +40,8 @@ def delete_owner(layout: Layout, owner: bytes) -> Operation[int]:
     waiting: Sequence[Shard] = layout.shards
     while waiting:
         replies = yield [
-            run(OWNER, (s.due, s.act, s.never, s.meta), owner, owner_bucket(owner), PAGE_SIZE) for s in waiting
+            run(OWNER, (s.due, s.act, s.never, s.meta), owner, owner_bucket(owner), PAGE_SIZE, layout.channel)
+            for s in waiting
         ]
         more = []
         for shard, (count, unfinished, state) in zip(waiting, replies, strict=True):
@@ -40,7 +52,7 @@ def delete_owner(layout: Layout, owner: bytes) -> Operation[int]:
         waiting = more
     for shard, state in trust.items():
         if state in (OWNERS_LOST, INDEX_LOST):
-            ended += yield from _delete_owner_by_walking(shard, owner)
+            ended += yield from _delete_owner_by_walking(layout, shard, owner)
     doubtful = yield from _doubtful_shards(layout, trust)
     if doubtful:
         ended += yield from _delete_owner_by_scanning(layout, owner, doubtful)
@@ -67,13 +79,13 @@ def _doubtful_shards(layout: Layout, trust: dict[Shard, int]) -> Operation[set[S
     return doubtful
 
 
-def _delete_owner_by_walking(shard: Shard, owner: bytes) -> Operation[int]:
+def _delete_owner_by_walking(layout: Layout, shard: Shard, owner: bytes) -> Operation[int]:
     ended = 0
     cursor = b"0"
     while True:
         count: int
         [[cursor, count]] = yield [
-            run(OWNER_WALK, (shard.due, shard.act, shard.never, shard.meta), owner, cursor, PAGE_SIZE)
+            run(OWNER_WALK, (shard.due, shard.act, shard.never, shard.meta), owner, cursor, PAGE_SIZE, layout.channel)
         ]
         ended += count
         if cursor == b"0":
@@ -86,7 +98,10 @@ def _delete_owner_by_scanning(layout: Layout, owner: bytes, shards: set[Shard]) 
         for shard, key in found:
             if shard in shards:
                 keys.setdefault(shard, []).append(key)
-        calls = [run(OWNER_KEYS, (s.due, s.act, s.never, s.meta), owner, *names) for s, names in keys.items()]
+        calls = [
+            run(OWNER_KEYS, (s.due, s.act, s.never, s.meta), owner, layout.channel, *names)
+            for s, names in keys.items()
+        ]
         return sum((yield calls)) if calls else 0
 
     return (yield from scan_payloads(layout, end))
@@ -123,6 +138,11 @@ def delete_all(layout: Layout) -> Operation[int]:
         waiting = [shard for shard, (_, more) in zip(waiting, replies, strict=True) if more]
 
     def end(found: list[tuple[Shard, bytes]]) -> Operation[int]:
-        return sum((yield [delete_call(shard, key) for shard, key in found]))
+        return sum((yield [delete_call(layout, key) for _shard, key in found]))
 
-    return ended + (yield from scan_payloads(layout, end))
+    ended += yield from scan_payloads(layout, end)
+    if ended:
+        # Only when all are gone: whoever hears it looks which of his are left.
+        with suppress(BackendDenied):
+            yield [publish_call(layout, Notice(ENDED_ALL, b""), (yield Primaries()))]
+    return ended

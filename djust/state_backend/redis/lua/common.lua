@@ -187,6 +187,14 @@ local function take_out(keys, entries, now, capped)
   return #members, already, #renewed
 end
 
+-- Tells whoever listens that these sessions were deleted. Who may not publish deletes all the same.
+local function tell_ended(channel, keys)
+  for i = 1, #keys do
+    local reply = redis.pcall('PUBLISH', channel, '\5ended' .. keys[i])
+    if type(reply) == 'table' then return end
+  end
+end
+
 -- Ends a live session without a report.
 local function erase(keys, payload, key, live)
   local base = string.sub(keys.due, 1, -4)
