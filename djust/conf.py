@@ -74,6 +74,20 @@ class Config:
     site_url: str | None = None
     #: Apprise URLs of further services that alerts are sent to.
     alert_urls: tuple[str, ...] = ()
+    #: Seconds for which the state of a page is kept that no socket has joined, or that was left on purpose.
+    page_ttl: float = 60
+    #: Seconds without traffic after which a page asks whether its socket still lives.
+    heartbeat_seconds: float = 25
+    #: Bytes that one frame of a browser may have.
+    frame_max_bytes: int = 128_000
+    #: Frames per second that one socket may send in the long run.
+    frame_rate: float = 50
+    #: Frames that one socket may send at once.
+    frame_burst: int = 200
+    #: Threads in which one process runs synchronous handlers and renders templates.
+    live_threads: int = 4
+    #: Seconds between SIGTERM and the closing of sockets, in which ``health/ready/`` answers 503.
+    drain_seconds: float = 0
     #: What a scraper of the metrics must present as a bearer token; ``None``: nothing.
     metrics_token: str | None = None
 
@@ -96,6 +110,12 @@ _POSITIVE = {
     "SAMPLE_SIZE",
     "MEMORY_LIMIT_BYTES",
     "LOSS_WALK_SECONDS",
+    "PAGE_TTL",
+    "HEARTBEAT_SECONDS",
+    "FRAME_MAX_BYTES",
+    "FRAME_RATE",
+    "FRAME_BURST",
+    "LIVE_THREADS",
 }
 _LIFETIMES = {"SESSION_TTL", "SESSION_MAX_AGE"}
 _TYPES: dict[str, tuple[tuple[type, ...], str]] = {

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from importlib.metadata import version
 from typing import NamedTuple
 
 from django.utils import timezone
 
-from djust import __version__, totals
+from djust import totals
 from djust.database import DATABASE_ERRORS
 from djust.models import MaintenanceRun, MemorySample, SessionLoss
 from djust.monitoring.alerting.rules import RULES
@@ -128,7 +129,7 @@ def _known(name: str, labels: tuple[str, ...], value: float | None) -> Iterator[
 
 
 def _store(store: StoreFigures) -> Iterator[Point]:
-    yield Point("djust_build_info", (__version__, store.backend or ""), 1)
+    yield Point("djust_build_info", (version("djust"), store.backend or ""), 1)
     yield Point("djust_store_up", (), store.up or store.elsewhere)
     latency = None if store.latency_ms is None else store.latency_ms / 1000
     yield from _known("djust_store_latency_seconds", (), latency)

@@ -1,0 +1,242 @@
+"""The sockets of one event loop, and what concerns all of them: notices, time, and who is logged in."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
+from typing import Any, Protocol, TypeVar
+from weakref import WeakKeyDictionary
+
+from djust.conf import get_config
+from djust.exceptions import BackendError
+from djust.live_view import draining
+from djust.live_view.broadcast import PREFIX
+from djust.live_view.identity import still_logged_in
+from djust.live_view.logins import LOGOUT
+from djust.live_view.protocol import Close
+from djust.live_view.threads import in_thread
+from djust.state_backend.records import Notice
+from djust.state_backend.registry import get_backend
+
+T = TypeVar("T")
+
+#: Topics of the store's notices: a session was ended, all of them were, and the listener was away until now.
+ENDED, ENDED_ALL, RESUBSCRIBED = "ended", "ended_all", "resubscribed"
+#: Topic of a notice by the hub: a page was left on purpose, and whoever still shows it has to keep it alive.
+LEFT = "left"
+
+#: Seconds between two looks at all sockets.
+TICK_SECONDS = 2.0
+#: Seconds in which a socket must have joined a page.
+JOIN_SECONDS = 15.0
+#: Seconds between two looks at whether somebody is still logged in.
+LOGIN_SECONDS = 60.0
+#: Heartbeats without a frame after which a socket is taken for dead. Browsers slow the timers of hidden tabs down.
+SILENT_HEARTBEATS = 4
+
+
+class Member(Protocol):
+    """What the hub knows of a socket."""
+
+    key: str | None
+    client: str
+    login: str
+    topics: frozenset[str]
+    closed: bool
+    heard_at: float
+    touch_at: float
+
+    @property
+    def session(self) -> Any:
+        """The Django session of its handshake."""
+
+    @property
+    def user(self) -> Any:
+        """The user of its handshake."""
+
+    def enqueue(self, job: Callable[[], Awaitable[None]]) -> None:
+        """Do something after what is waiting already."""
+
+    async def close(self, code: int, reason: str = "") -> None:
+        """Close it."""
+
+    async def disconnected(self, code: int | None) -> None:
+        """Take it for closed."""
+
+    async def hear(self, topic: str, message: Any) -> None:
+        """Let its page hear a broadcast."""
+
+    async def verify(self) -> None:
+        """Compare its page with the store."""
+
+
+class Hub:
+    """Finds sockets by what they are concerned with. Everything happens in one event loop."""
+
+    def __init__(self) -> None:
+        self.sockets: set[Member] = set()
+        self._by_key: dict[str, set[Member]] = {}
+        self._by_topic: dict[str, set[Member]] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._finishing: dict[str, set[asyncio.Task[None]]] = {}
+        self._logins_seen_at = 0.0
+
+    # Who is there
+
+    def add(self, socket: Member) -> None:
+        """Look after a socket."""
+        self.sockets.add(socket)
+        if not self._tasks:
+            draining.watch()
+            loop = asyncio.get_running_loop()
+            self._tasks = [loop.create_task(self._listen()), loop.create_task(self._tick())]
+
+    def remove(self, socket: Member) -> None:
+        """Look after a socket no longer. The last one turns off the light."""
+        self.leave(socket)
+        self.sockets.discard(socket)
+        if not self.sockets:
+            for task in self._tasks:
+                task.cancel()
+            self._tasks = []
+
+    def enter(self, socket: Member, key: str) -> None:
+        """Let a socket show the page of a session."""
+        self.leave(socket)
+        socket.key = key
+        self._by_key.setdefault(key, set()).add(socket)
+
+    def leave(self, socket: Member) -> None:
+        """Let a socket show no page."""
+        if socket.key is not None:
+            _discard(self._by_key, socket.key, socket)
+            socket.key = None
+        self.listen(socket, ())
+
+    def has(self, key: str) -> bool:
+        """Whether any socket here shows the page of a session."""
+        return key in self._by_key
+
+    def listen(self, socket: Member, topics: Iterable[str]) -> None:
+        """Let a socket hear what is broadcast to these topics, and to no others."""
+        wanted = frozenset() if socket.closed else frozenset(topics)
+        if wanted == socket.topics:
+            return
+        for topic in socket.topics - wanted:
+            _discard(self._by_topic, topic, socket)
+        for topic in wanted - socket.topics:
+            self._by_topic.setdefault(topic, set()).add(socket)
+        socket.topics = wanted
+
+    # Reconnects
+
+    def finish(self, key: str, task: asyncio.Task[None]) -> None:
+        """Remember that something is still at work for a session whose socket is closed."""
+        self._finishing.setdefault(key, set()).add(task)
+        task.add_done_callback(partial(_discard, self._finishing, key))
+
+    async def settle(self, key: str, client: str, newest: Member) -> None:
+        """Close the sockets that ``newest`` replaces, and wait until nothing is at work for them."""
+        for socket in list(self._by_key.get(key, ())):
+            if socket is not newest and socket.client == client:
+                await socket.close(Close.NORMAL, "replaced")
+                await socket.disconnected(None)
+        while tasks := self._finishing.get(key):
+            await asyncio.wait(set(tasks))
+
+    # What goes on meanwhile
+
+    async def _listen(self) -> None:
+        async for notice in get_backend().alisten():
+            self._take(notice)
+
+    def _take(self, notice: Notice) -> None:
+        text = notice.message.decode(errors="replace")
+        topic = notice.topic
+        if topic == ENDED:
+            self._close(self._by_key.get(text, ()), Close.GONE, "ended")
+        elif topic == ENDED_ALL:
+            self._close([socket for socket in self.sockets if socket.key is not None], Close.GONE, "ended")
+        elif topic == LOGOUT:
+            self._close([socket for socket in self.sockets if socket.login == text], Close.LOGGED_OUT, "logged out")
+        elif topic == LEFT:
+            for socket in self._by_key.get(text, ()):
+                socket.touch_at = 0.0
+        elif topic == RESUBSCRIBED:
+            # Whatever was told in between is not known: ask the store.
+            for socket in self.sockets:
+                socket.enqueue(socket.verify)
+        elif topic.startswith(PREFIX):
+            self._broadcast(topic.removeprefix(PREFIX), json.loads(text))
+
+    def _close(self, sockets: Iterable[Member], code: Close, reason: str) -> None:
+        for socket in list(sockets):
+            socket.enqueue(partial(socket.close, code, reason))
+
+    def _broadcast(self, topic: str, message: Any) -> None:
+        for socket in list(self._by_topic.get(topic, ())):
+            socket.enqueue(partial(socket.hear, topic, message))
+
+    async def _tick(self) -> None:
+        clock = asyncio.get_running_loop().time
+        self._logins_seen_at = clock()
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            now = clock()
+            silent_since = now - SILENT_HEARTBEATS * get_config().heartbeat_seconds
+            for socket in list(self.sockets):
+                if socket.heard_at < silent_since or (socket.key is None and socket.heard_at < now - JOIN_SECONDS):
+                    await socket.close(Close.SILENT, "silent")
+            due = [socket for socket in self.sockets if socket.touch_at <= now]
+            await asyncio.gather(*(self._touch(socket, now) for socket in due))
+            if now - self._logins_seen_at >= LOGIN_SECONDS:
+                self._logins_seen_at = now
+                await self._look_at_logins()
+
+    async def _touch(self, socket: Member, now: float) -> None:
+        backend = get_backend()
+        key = socket.key
+        if key is None:
+            return
+        socket.touch_at = now + backend.default_ttl * 0.1
+        try:
+            lives = await backend.atouch(key, backend.default_ttl)
+        except BackendError:
+            # The store says itself that it is away. The next tick tries again.
+            socket.touch_at = now
+            return
+        if not lives and socket.key == key:
+            await socket.close(Close.GONE, "expired")
+
+    async def _look_at_logins(self) -> None:
+        by_login: dict[str, list[Member]] = {}
+        for socket in self.sockets:
+            if socket.login:
+                by_login.setdefault(socket.login, []).append(socket)
+        for sockets in by_login.values():
+            user = await in_thread(partial(still_logged_in, sockets[0].session, sockets[0].user))
+            if user is None:
+                for socket in sockets:
+                    await socket.close(Close.LOGGED_OUT, "logged out")
+
+
+_hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = WeakKeyDictionary()
+
+
+def hub_of_this_loop() -> Hub:
+    """Return the hub of the running event loop."""
+    loop = asyncio.get_running_loop()
+    hub = _hubs.get(loop)
+    if hub is None:
+        hub = _hubs[loop] = Hub()
+    return hub
+
+
+def _discard(index: dict[str, set[T]], key: str, item: T) -> None:
+    found = index.get(key)
+    if found is not None:
+        found.discard(item)
+        if not found:
+            del index[key]

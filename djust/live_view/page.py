@@ -1,0 +1,243 @@
+"""A page that a socket has joined: its view, its record, and what the browser shows. Sends and stores nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from functools import partial
+from inspect import isawaitable
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.middleware.csrf import get_token
+from django.urls import Resolver404, resolve
+from django.utils import timezone, translation
+
+from djust.live_view.attributes import public_attributes, restore, shape_of
+from djust.live_view.carried import carry
+from djust.live_view.coercion import coercer_for
+from djust.live_view.errors import InvalidEvent, PageGone, PageStale, Refused, ViewError
+from djust.live_view.handlers import handlers_of
+from djust.live_view.protocol import Close
+from djust.live_view.rendering import inner_html, render
+from djust.live_view.request import SocketRequest
+from djust.live_view.runtime import path_of
+from djust.live_view.splice import splices_between
+from djust.live_view.stored import PageRecord, pack, unpack
+from djust.state_backend.records import Session
+
+#: What is left to do for one event: each step is called in turn, in a thread.
+Steps = list[Callable[[], Any]]
+
+_BOUND_FIELD = re.compile(r"""\sdj-model(?:\.[\w.-]+)?=(?:"([^"]+)"|'([^']+)')""")
+_MAX_PATCHES = 5
+
+
+class LivePage:
+    """One page. Its methods must not be called at the same time."""
+
+    __slots__ = ("_csrf_token", "_html", "_title", "key", "record", "request", "version", "view")
+
+    def __init__(self, session: Session, request: SocketRequest) -> None:
+        """Bring a stored page back.
+
+        Raises:
+            PageStale: The view is no longer what it was when the page was stored.
+        """
+        self.key = session.key
+        self.request = request
+        self._csrf_token: str | None = None
+        self._html = b""
+        self._title: str | None = None
+        self.adopt(session)
+
+    def adopt(self, session: Session) -> None:
+        """Take over what is stored: the state that another tab or server saved, or that was before a failed event."""
+        record = unpack(session.state)
+        if record is None:
+            raise PageStale
+        self.request.move(record.uri)
+        self.view = _view_at(record, session.label)
+        self.view.setup(self.request, **self.view.kwargs)
+        restore(self.view, session.state)
+        self.view.djust.topics.update(record.topics)
+        self.record = record
+        self.version = session.version
+
+    # What a browser asks for, as steps
+
+    def steps(self, frame: Mapping[str, Any]) -> Steps | None:
+        """Return the steps of a frame, or ``None`` if it leads to another view.
+
+        Raises:
+            Refused: The frame asks for what it may not have.
+            InvalidEvent: What it brings along does not fit.
+        """
+        if frame["t"] == "event":
+            return self._event_steps(frame["name"], frame.get("args", []), frame.get("params", {}))
+        if frame["t"] == "model":
+            return self._model_steps(frame["field"], frame["value"])
+        return self._url_steps(frame["uri"])
+
+    def _event_steps(self, name: str, args: list[Any], params: Mapping[str, Any]) -> Steps:
+        handler = handlers_of(self._view_class).get(name)
+        if handler is None:
+            raise Refused(Close.NO_HANDLER, "The view has no handler of this name.")
+        by_position, by_name = handler.bind(args, params)
+        return [partial(getattr(self.view, name), *by_position, **by_name)]
+
+    def _model_steps(self, field: str, value: Any) -> Steps:
+        allowed = self.view.allowed_model_fields
+        if field not in (self._bound_fields() if allowed is None else allowed):
+            raise Refused(Close.NOT_BINDABLE, "The template does not bind this field.")
+        attributes = public_attributes(self.view)
+        if field not in attributes:
+            raise InvalidEvent(f"{type(self.view).__name__} has no attribute {field}: set it in mount().")
+        current = attributes[field]
+        coercer = coercer_for(type(current))
+        if coercer is not None:
+            try:
+                value = coercer(value)
+            except (ValueError, TypeError, ArithmeticError):
+                raise InvalidEvent(f"{field} must be {coercer.expected}.") from None
+        return [partial(setattr, self.view, field, value)]
+
+    def _url_steps(self, uri: str) -> Steps | None:
+        parts = urlsplit(uri)
+        if parts.scheme or parts.netloc or not parts.path.startswith("/"):
+            raise Refused(Close.MALFORMED, "An address is a path of this site.")
+        if parts.path != self.request.path:
+            match = _resolved(parts.path)
+            if match is None or match[0] is not type(self.view) or match[1] != self.view.kwargs:
+                return None
+        return [partial(self._follow, uri)]
+
+    def broadcast_steps(self, topic: str, message: Any) -> Steps:
+        """Return the steps of a broadcast."""
+        return [partial(self.view.handle_broadcast, topic, message)]
+
+    # Work. It runs in a thread, but for what is asynchronous in it
+
+    def work(self, steps: Steps) -> Any:
+        """Take the steps; return an awaitable that is part of them, after which this is to be called again.
+
+        Returns:
+            ``None`` when all is done.
+        """
+        with self._locale():
+            done = None
+            followed = 0
+            while True:
+                while steps:
+                    result = steps.pop(0)()
+                    if isawaitable(result):
+                        return result
+                navigation = self.view.djust.navigation
+                if navigation is None or navigation.kind != "patch" or navigation is done:
+                    return None
+                if followed == _MAX_PATCHES:
+                    raise ViewError(f"{type(self.view).__name__}.handle_params patches the address without end.")
+                followed, done = followed + 1, navigation
+                steps.append(partial(self._follow, navigation.url))
+
+    def render(self) -> dict[str, Any]:
+        """Render the view and return what changed: an update without a number."""
+        with self._locale():
+            html = inner_html(self.view, render(self.view, self.request, csrf_token=self._csrf()))
+        old = self._html.decode()
+        self._html = html.encode()
+        update: dict[str, Any] = {"t": "update", "splices": splices_between(old, html)}
+        return self._with_outbox(update)
+
+    def render_whole(self) -> dict[str, Any]:
+        """Render the view and return all of it: an update without a number."""
+        update = self.render()
+        del update["splices"]
+        update["html"] = self._html.decode()
+        return update
+
+    def stored(self) -> dict[str, Any]:
+        """Return what is to be stored."""
+        self.record.topics = sorted(self.view.djust.topics)
+        return pack(public_attributes(self.view), self.record)
+
+    def attributes(self) -> dict[str, Any]:
+        """Return the state of the view."""
+        return public_attributes(self.view)
+
+    def _follow(self, uri: str) -> Any:
+        self.request.move(uri)
+        self.record.uri = uri
+        return self.view.handle_params(self.request.GET.dict(), uri)
+
+    def _with_outbox(self, update: dict[str, Any]) -> dict[str, Any]:
+        runtime = self.view.djust
+        if pushed := runtime.take_pushed():
+            update["events"] = pushed
+        navigation = runtime.take_navigation()
+        if navigation is not None:
+            update["nav"] = {"kind": navigation.kind, "url": navigation.url, "replace": navigation.replace}
+            if navigation.kind == "redirect" and (carried := carry(self.request.take_messages())):
+                update["nav"]["messages"] = carried
+        self.request.forget_shown_messages()
+        title = getattr(self.view, "page_title", None)
+        if isinstance(title, str) and title != self._title:
+            self._title = update["title"] = title
+        return update
+
+    @property
+    def _view_class(self) -> Any:
+        return type(self.view)
+
+    def _bound_fields(self) -> set[str]:
+        return {first or second for first, second in _BOUND_FIELD.findall(self._html.decode())}
+
+    def _csrf(self) -> str:
+        # Django masks the token anew at each call, which would be a change of the page with each event.
+        if self._csrf_token is None:
+            self._csrf_token = get_token(self.request)
+        return self._csrf_token
+
+    def _locale(self) -> ExitStack:
+        stack = ExitStack()
+        if self.record.language is not None:
+            stack.enter_context(translation.override(self.record.language))
+        if self.record.timezone is not None:
+            stack.enter_context(timezone.override(self.record.timezone))
+        return stack
+
+
+def _view_at(record: PageRecord, label: str | None) -> Any:
+    """Return a new view for a stored page, if this release has the same one at its address."""
+    match = _resolved(urlsplit(record.uri).path)
+    if match is None or path_of(match[0]) != label or shape_of(match[0]) != record.shape:
+        raise PageStale
+    view_class, kwargs, configuration = match
+    view = view_class(**configuration)
+    view.kwargs = kwargs
+    return view
+
+
+def _resolved(path: str) -> tuple[Any, dict[str, Any], dict[str, Any]] | None:
+    """Return the class of the LiveView at a path, what its URL captured and what ``as_view`` was given."""
+    try:
+        match = resolve(path)
+    except Resolver404:
+        return None
+    view_class = getattr(match.func, "view_class", None)
+    if view_class is None or not hasattr(view_class, "state_version"):
+        return None
+    return view_class, match.kwargs, getattr(match.func, "view_initkwargs", {})
+
+
+def page_of(session: Session | None, request: SocketRequest, label: str) -> LivePage:
+    """Return the page that a session holds.
+
+    Raises:
+        PageGone: There is no such session.
+        PageStale: The view is no longer what it was.
+    """
+    if session is None or session.label != label:
+        raise PageGone
+    return LivePage(session, request)

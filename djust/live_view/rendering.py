@@ -1,0 +1,111 @@
+"""A view's template as HTML: the whole page for a browser that asks, its live part for one that is connected."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from django.http import HttpRequest
+from django.template.loader import get_template
+
+from djust.live_view.attributes import public_attributes
+from djust.live_view.errors import ViewError
+from djust.live_view.runtime import path_of
+
+
+class Root(NamedTuple):
+    """Where the inner HTML of the element with ``dj-root`` starts and ends in a page."""
+
+    start: int
+    end: int
+
+
+def render(view: Any, request: HttpRequest, **extra: Any) -> str:
+    """Return the page of ``view``: its template, with its public attributes and what ``get_context_data`` returns.
+
+    Raises:
+        ViewError: It has no template, or its context is no dict.
+    """
+    if not view.template_name:
+        raise ViewError(f"{type(view).__name__} has no template_name: name the template that shows it.")
+    context = public_attributes(view)
+    more = view.get_context_data()
+    if not isinstance(more, dict):
+        raise ViewError(f"{type(view).__name__}.get_context_data() returned {type(more).__name__}: return a dict.")
+    context.update(more)
+    context.update(extra)
+    context.setdefault("view", view)
+    context["dj_view_id"] = path_of(type(view))
+    return str(get_template(view.template_name).render(context, request))
+
+
+def inner_html(view: Any, page: str) -> str:
+    """Return the inner HTML of the live part of a rendered page.
+
+    Raises:
+        ViewError: The page has no such part.
+    """
+    root = find_root(page, view)
+    return page[root.start : root.end]
+
+
+def find_root(page: str, view: Any) -> Root:
+    """Return where the live part of a page lies.
+
+    Raises:
+        ViewError: No element has ``dj-root``, or it is not closed.
+    """
+    opened = _opening_tag(page)
+    if opened is None:
+        raise ViewError(
+            f"The template {view.template_name} has no element with dj-root: "
+            "put what changes into <div dj-root>...</div>."
+        )
+    tag, start = opened
+    end = _closing_tag(page, tag, start)
+    if end is None:
+        raise ViewError(f"The template {view.template_name} does not close its element with dj-root: add </{tag}>.")
+    return Root(start, end)
+
+
+_NAME = re.compile(r"<([a-zA-Z][\w-]*)(?=\s)", re.ASCII)
+#: What may stand in a tag up to its end: quoted values may hold a ">".
+_REST_OF_TAG = re.compile(r"""(?:[^>"']|"[^"]*"|'[^']*')*>""")
+
+
+def _opening_tag(page: str) -> tuple[str, int] | None:
+    """Return the name of the element with ``dj-root`` and where its inner HTML starts."""
+    at = page.find("dj-root")
+    while at >= 0:
+        opening = page.rfind("<", 0, at)
+        name = _NAME.match(page, opening) if opening >= 0 else None
+        after = page[at + 7 : at + 8]
+        if name and page[at - 1].isspace() and (after in "=>/" or after.isspace()):
+            rest = _REST_OF_TAG.match(page, name.end())
+            if rest is not None and rest.end() > at:
+                return name.group(1), rest.end()
+        at = page.find("dj-root", at + 7)
+    return None
+
+
+@lru_cache(maxsize=64)
+def _tags(tag: str) -> re.Pattern[str]:
+    """Match the tags of one element, and what may hold text that looks like one."""
+    return re.compile(
+        rf"<!--.*?(?:-->|\Z)|<(script|style|textarea|title)\b.*?</\1\s*>|<(/?){re.escape(tag)}(?=[\s/>])",
+        re.DOTALL | re.IGNORECASE | re.ASCII,
+    )
+
+
+def _closing_tag(page: str, tag: str, start: int) -> int | None:
+    """Return where the tag starts that closes the element whose inner HTML starts at ``start``."""
+    depth = 1
+    for match in _tags(tag).finditer(page, start):
+        slash = match.group(2)
+        if slash is None:
+            continue
+        depth += -1 if slash else 1
+        if depth == 0:
+            return match.start()
+    return None

@@ -1,0 +1,114 @@
+"""The request of a view whose browser speaks through a socket."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from io import BytesIO
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.contrib.messages.storage.base import BaseStorage, Message
+from django.core.handlers.asgi import ASGIRequest
+from django.http import HttpRequest, QueryDict
+
+
+class SocketMessages(BaseStorage):
+    """Django's messages of one socket: kept in memory until a template shows them."""
+
+    def _get(self, *args: Any, **kwargs: Any) -> tuple[list[Message], bool]:
+        return [], True
+
+    def _store(self, messages: list[Message], response: Any, *args: Any, **kwargs: Any) -> list[Message]:
+        return []
+
+    _queued_messages: list[Message]
+
+    def take(self) -> list[Message]:
+        """Return, and forget, what no template has shown."""
+        left, self._queued_messages = self._queued_messages, []
+        return left
+
+
+class SocketRequest(HttpRequest):
+    """A GET request for the page's own address, with the user and the session of the socket.
+
+    One lives as long as its socket, so what is not asked for is not built.
+    """
+
+    def __init__(self, scope: Mapping[str, Any], uri: str) -> None:
+        self._scope = scope
+        self._read_started = False
+        self.method = "GET"
+        self.resolver_match = None
+        self.content_type = None
+        self.content_params = None
+        self.session = scope.get("session")  # type: ignore[assignment]
+        self.user = scope.get("user")  # type: ignore[assignment]
+        self.move(uri)
+
+    def move(self, uri: str) -> None:
+        """Let the address be another one: a path with a query."""
+        parts = urlsplit(uri)
+        self.path = self.path_info = parts.path or "/"
+        self._query = parts.query
+        self.__dict__.pop("GET", None)
+        self.__dict__.pop("META", None)
+
+    @cached_property
+    def GET(self) -> QueryDict:  # type: ignore[override]  # noqa: N802 - Django's name
+        return QueryDict(self._query)
+
+    @cached_property
+    def POST(self) -> QueryDict:  # type: ignore[override]  # noqa: N802 - Django's name
+        return QueryDict()
+
+    @cached_property
+    def FILES(self) -> dict[str, Any]:  # type: ignore[override]  # noqa: N802 - Django's name
+        return {}
+
+    @property
+    def COOKIES(self) -> dict[str, str]:  # type: ignore[override]  # noqa: N802 - Django's name
+        cookies: dict[str, str] = self._scope.get("cookies", {})
+        return cookies
+
+    @cached_property
+    def META(self) -> dict[str, Any]:  # type: ignore[override]  # noqa: N802 - Django's name
+        meta = as_http(self._scope, self.path, self._query).META
+        if csrf := self.COOKIES.get("csrftoken"):
+            meta.setdefault("CSRF_COOKIE", csrf)
+        return meta
+
+    @cached_property
+    def _messages(self) -> SocketMessages:
+        return SocketMessages(self)
+
+    def take_messages(self) -> list[Message]:
+        """Return, and forget, the messages that were added and not shown."""
+        storage = self.__dict__.get("_messages")
+        return storage.take() if storage is not None else []
+
+    def forget_shown_messages(self) -> None:
+        """Forget the messages that a template has shown, so that the next one does not show them again."""
+        storage = self.__dict__.get("_messages")
+        if storage is not None and storage.used:
+            del self.__dict__["_messages"]
+
+    def _get_scheme(self) -> str:
+        return "https" if self._scope.get("scheme") in ("wss", "https") else "http"
+
+
+def as_http(scope: Mapping[str, Any], path: str = "/", query: str = "") -> ASGIRequest:
+    """Return the handshake of a socket as the HTTP request that it was."""
+    scheme = {"wss": "https", "ws": "http"}.get(str(scope.get("scheme")), scope.get("scheme", "http"))
+    http = {
+        **scope,
+        "type": "http",
+        "method": "GET",
+        "scheme": scheme,
+        "path": path,
+        "raw_path": path.encode(),
+        "root_path": "",
+        "query_string": query.encode(),
+    }
+    return ASGIRequest(http, BytesIO())

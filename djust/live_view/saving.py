@@ -1,0 +1,75 @@
+"""How a page gets into the store, and how it gets along with others that hold the same page."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+from djust.exceptions import BackendUnavailable, VersionConflict
+from djust.live_view.page import LivePage
+from djust.state_backend.registry import get_backend
+
+#: For how long a change waits for a store that is away before the socket is closed. The browser sends it again then.
+PATIENCE_SECONDS = 30.0
+_FIRST_PAUSE_SECONDS = 0.1
+_LONGEST_PAUSE_SECONDS = 2.0
+
+
+async def save(page: LivePage) -> None:
+    """Save a page over the version that it was read or saved as.
+
+    While the store cannot be reached it is tried again: what the event did is in memory only, and would be done twice
+    if the browser had to send it again.
+
+    Raises:
+        VersionConflict, SessionGone: Another tab or server was first, or the session is over.
+        CodecError, BackendFull, BackendDenied: It cannot be stored.
+        BackendUnavailable: The store was away for too long.
+    """
+    backend = get_backend()
+    clock = asyncio.get_running_loop().time
+    deadline = clock() + PATIENCE_SECONDS
+    pause = _FIRST_PAUSE_SECONDS
+    state = page.stored()
+    while True:
+        try:
+            session = await backend.aset(page.key, state, expected_version=page.version)
+        except BackendUnavailable:
+            if clock() + pause > deadline:
+                raise
+            await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - spreads load, keeps no secret
+            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+        else:
+            page.version = session.version
+            return
+
+
+async def keep_number(page: LivePage, client: str, number: int | None) -> bool:
+    """Give up what an event changed: take over what is stored, and note there that the event was handled.
+
+    Args:
+        page: The page.
+        client: Whose event it was.
+        number: Its number; ``None``: it had none.
+
+    Returns:
+        Whether the session still lives.
+
+    Raises:
+        PageStale: What is stored was made by another release.
+        BackendError: The store cannot do it.
+    """
+    while True:
+        session = await get_backend().aget(page.key)
+        if session is None:
+            return False
+        page.adopt(session)
+        if number is None or page.record.has_seen(client, number):
+            return True
+        page.record.note(client, number)
+        try:
+            await save(page)
+        except VersionConflict:
+            # Somebody else got on with it, so the next attempt finds something new.
+            continue
+        return True

@@ -1,0 +1,75 @@
+"""What lies in the store for one page: the state of its view, and what the runtime needs to go on with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.utils import timezone, translation
+
+from djust.live_view.attributes import RUNTIME_KEY
+
+#: How many clients of one page are remembered by the number of their last event. A page has more than one where a
+#: browser duplicated a tab.
+MAX_CLIENTS = 8
+
+
+@dataclass(slots=True, kw_only=True)
+class PageRecord:
+    """All about a page but the state of its view."""
+
+    #: See ``attributes.shape_of``.
+    shape: str
+    #: Path and query of the page.
+    uri: str
+    #: The number of the last event of each client.
+    seen: dict[str, int] = field(default_factory=dict)
+    topics: list[str] = field(default_factory=list)
+    language: str | None = None
+    timezone: str | None = None
+
+    def has_seen(self, client: str, number: int) -> bool:
+        """Whether an event was handled before."""
+        return number <= self.seen.get(client, 0)
+
+    def note(self, client: str, number: int) -> None:
+        """Remember the number of a client's last event."""
+        # The client that was quiet for longest is forgotten first.
+        self.seen.pop(client, None)
+        self.seen[client] = number
+        while len(self.seen) > MAX_CLIENTS:
+            del self.seen[next(iter(self.seen))]
+
+
+def current_locale() -> dict[str, str | None]:
+    """Return the language and the time zone that are active, as far as they differ from the settings."""
+    zone = timezone.get_current_timezone_name()
+    return {
+        "language": translation.get_language(),
+        "timezone": None if zone == timezone.get_default_timezone_name() else zone,
+    }
+
+
+def pack(attributes: Mapping[str, Any], record: PageRecord) -> dict[str, Any]:
+    """Return what is stored."""
+    return {
+        **attributes,
+        RUNTIME_KEY: {
+            "shape": record.shape,
+            "uri": record.uri,
+            "seen": dict(record.seen),
+            "topics": record.topics,
+            "language": record.language,
+            "timezone": record.timezone,
+        },
+    }
+
+
+def unpack(state: Mapping[str, Any]) -> PageRecord | None:
+    """Return the record of a stored page, or ``None`` if it is no page or one of another release."""
+    stored = state.get(RUNTIME_KEY)
+    if not isinstance(stored, dict):
+        return None
+    known = {name: stored[name] for name in PageRecord.__slots__ if name in stored}
+    return PageRecord(**known) if {"shape", "uri"} <= known.keys() else None

@@ -1,0 +1,98 @@
+"""The signed token that lets a browser join the page it was given, and nobody else."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from typing import Any, NamedTuple
+
+from django.core import signing
+from django.http import HttpRequest
+
+from djust.live_view.errors import Refused
+from djust.live_view.protocol import Close
+
+_SALT = "djust.live_view.page"
+#: Holds a random number for visitors who have no Django session, so that a token is bound to their browser.
+VISITOR_COOKIE = "djust_visitor"
+
+
+class PageToken(NamedTuple):
+    """What a token says."""
+
+    #: The key of the page's session in the store.
+    key: str
+    #: The dotted path of the view class.
+    view: str
+    #: The user's id as text; empty for nobody.
+    user: str
+    #: A digest of the Django session, or of the visitor's number where there is none.
+    browser: str
+
+
+def issue(key: str, view: str, request: HttpRequest, visitor: str = "") -> str:
+    """Return the token of a page for the browser that asked for it.
+
+    Args:
+        key: The key of the page's session.
+        view: The dotted path of the view class.
+        request: The request for the page.
+        visitor: The visitor's number, see ``visitor_of``.
+    """
+    digest = browser_digest(session_key_of(request), visitor)
+    return signing.dumps([key, view, user_id(request), digest], salt=_SALT)
+
+
+def visitor_of(request: HttpRequest) -> tuple[str, bool]:
+    """Return the number of a visitor who has no Django session, and whether it is new and must be sent as a cookie."""
+    if session_key_of(request):
+        return "", False
+    visitor = request.COOKIES.get(VISITOR_COOKIE, "")
+    return (visitor, False) if visitor else (secrets.token_urlsafe(16), True)
+
+
+def read(text: Any, request: HttpRequest) -> PageToken:
+    """Return what a token says, if it was issued to this browser and this user.
+
+    Raises:
+        Refused: It was not issued by this site, or to somebody else.
+    """
+    try:
+        token = PageToken(*signing.loads(text, salt=_SALT)) if isinstance(text, str) else None
+    except (signing.BadSignature, TypeError):
+        token = None
+    if token is None:
+        raise Refused(Close.TOKEN_REFUSED, "The token was not issued by this site.")
+    if token.user != user_id(request):
+        raise Refused(Close.LOGGED_OUT, "The page was made for another user.")
+    digests = {
+        browser_digest(session_key_of(request), ""),
+        browser_digest("", request.COOKIES.get(VISITOR_COOKIE, "")),
+    }
+    if token.browser not in digests:
+        raise Refused(Close.TOKEN_REFUSED, "The page was made for another browser.")
+    return token
+
+
+def user_id(request: HttpRequest) -> str:
+    """Return the id of the user who is logged in, as text; empty for nobody."""
+    user = getattr(request, "user", None)
+    return str(user.pk) if user is not None and user.is_authenticated else ""
+
+
+def login_digest(session_key: str) -> str:
+    """Return what stands for a Django session in notices between servers."""
+    return hashlib.sha256(f"login:{session_key}".encode()).hexdigest()
+
+
+def browser_digest(session_key: str, visitor: str) -> str:
+    """Return what stands for a browser in a token. Neither key can be found from it: both are long random texts."""
+    if session_key:
+        return hashlib.sha256(f"session:{session_key}".encode()).hexdigest()[:32]
+    return hashlib.sha256(f"visitor:{visitor}".encode()).hexdigest()[:32] if visitor else "nobody"
+
+
+def session_key_of(request: Any) -> str:
+    """Return the key of a request's Django session; empty where there is none."""
+    session = getattr(request, "session", None)
+    return (session.session_key or "") if session is not None else ""
