@@ -145,7 +145,7 @@ class LivePage:
         """Render the view and return what changed: an update without a number."""
         with self._locale():
             html = inner_html(self.view, render(self.view, self.request, csrf_token=self._csrf()))
-        old = self._html.decode()
+        old = self.html
         self._html = html.encode()
         update: dict[str, Any] = {"t": "update", "splices": splices_between(old, html)}
         return self._with_outbox(update)
@@ -154,8 +154,13 @@ class LivePage:
         """Render the view and return all of it: an update without a number."""
         update = self.render()
         del update["splices"]
-        update["html"] = self._html.decode()
+        update["html"] = self.html
         return update
+
+    @property
+    def html(self) -> str:
+        """What was rendered last: the inner HTML of the element with ``dj-root``."""
+        return self._html.decode()
 
     def stored(self) -> dict[str, Any]:
         """Return what is to be stored."""
@@ -191,7 +196,7 @@ class LivePage:
         return type(self.view)
 
     def _bound_fields(self) -> set[str]:
-        return {first or second for first, second in _BOUND_FIELD.findall(self._html.decode())}
+        return {first or second for first, second in _BOUND_FIELD.findall(self.html)}
 
     def _csrf(self) -> str:
         # Django masks the token anew at each call, which would be a change of the page with each event.

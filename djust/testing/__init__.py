@@ -1,6 +1,7 @@
-"""Tests for state backends, to be run with pytest, which has to be installed.
+"""What tests of a project use.
 
-A backend passes when a subclass of ``StateBackendContract`` does::
+``LiveViewTestClient`` opens LiveViews without a browser. ``LiveClient`` speaks to a running site, for load tests; it
+needs websockets. A state backend of one's own passes when a subclass of ``StateBackendContract`` does, with pytest::
 
     class TestMyBackend(StateBackendContract):
         @pytest.fixture
@@ -16,16 +17,29 @@ A backend passes when a subclass of ``StateBackendContract`` does::
                 backend.close()
 """
 
-import pytest
+from __future__ import annotations
 
-pytest.register_assert_rewrite(
-    *(
-        f"djust.testing.{name}"
-        for name in ("concurrency", "expiry", "lifetimes", "many", "support", "values", "versions")
-    )
-)
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from djust.testing.contract import StateBackendContract  # noqa: E402  (assertions explain themselves only from here on)
-from djust.testing.support import Reports, eventually  # noqa: E402
+if TYPE_CHECKING:
+    from djust.testing.contract import StateBackendContract
+    from djust.testing.live_view import LiveTestPage, LiveViewTestClient
+    from djust.testing.support import Reports, eventually
 
-__all__ = ["Reports", "StateBackendContract", "eventually"]
+__all__ = ["LiveTestPage", "LiveViewTestClient", "Reports", "StateBackendContract", "eventually"]
+
+#: Each is imported when it is asked for, so that nobody needs pytest who does not test a backend.
+_MODULES = {
+    "LiveTestPage": "live_view",
+    "LiveViewTestClient": "live_view",
+    "Reports": "support",
+    "StateBackendContract": "contract",
+    "eventually": "support",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
