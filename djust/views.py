@@ -17,7 +17,7 @@ from django.views.decorators.http import require_safe
 
 from djust.conf import get_config
 from djust.exceptions import DjustError
-from djust.live_view.draining import is_draining
+from djust.live_view import draining
 from djust.monitoring.status import metrics as figures
 from djust.monitoring.status.bounded import BoundedReader, Pending
 from djust.monitoring.status.heartbeat import Heartbeat, heartbeat
@@ -67,7 +67,8 @@ async def live(request: HttpRequest) -> JsonResponse:
 @never_cache
 async def ready(request: HttpRequest) -> JsonResponse:
     """Say whether this server takes visitors: 503 while the store cannot be reached, and from SIGTERM on."""
-    if is_draining():
+    draining.watch()
+    if draining.is_draining():
         return _unhealthy("This server is about to end.")
     try:
         report = await _health_check(request, get_backend())

@@ -17,6 +17,7 @@ from djust.live_view.identity import still_logged_in
 from djust.live_view.logins import LOGOUT
 from djust.live_view.protocol import Close
 from djust.live_view.threads import in_thread
+from djust.log import logger
 from djust.state_backend.records import Notice
 from djust.state_backend.registry import get_backend
 
@@ -92,6 +93,8 @@ class Hub:
             draining.watch()
             loop = asyncio.get_running_loop()
             self._tasks = [loop.create_task(self._listen()), loop.create_task(self._tick())]
+            for task in self._tasks:
+                task.add_done_callback(_report)
 
     def remove(self, socket: Member) -> None:
         """Look after a socket no longer. The last one turns off the light."""
@@ -169,13 +172,20 @@ class Hub:
             for socket in self.sockets:
                 socket.enqueue(socket.verify)
         elif topic.startswith(PREFIX):
-            self._broadcast(topic.removeprefix(PREFIX), json.loads(text))
+            self._broadcast(topic.removeprefix(PREFIX), text)
 
     def _close(self, sockets: Iterable[Member], code: Close, reason: str) -> None:
         for socket in list(sockets):
             socket.enqueue(partial(socket.close, code, reason))
 
-    def _broadcast(self, topic: str, message: Any) -> None:
+    def _broadcast(self, topic: str, text: str) -> None:
+        if topic not in self._by_topic:
+            return
+        try:
+            message = json.loads(text)
+        except ValueError:
+            logger.error("broadcast_unreadable", topic=topic)
+            return
         for socket in list(self._by_topic.get(topic, ())):
             socket.enqueue(partial(socket.hear, topic, message))
 
@@ -188,7 +198,7 @@ class Hub:
             silent_since = now - SILENT_HEARTBEATS * get_config().heartbeat_seconds
             for socket in list(self.sockets):
                 if socket.heard_at < silent_since or (socket.key is None and socket.heard_at < now - JOIN_SECONDS):
-                    await socket.close(Close.SILENT, "silent")
+                    self._close([socket], Close.SILENT, "silent")
             due = [socket for socket in self.sockets if socket.touch_at <= now]
             await asyncio.gather(*(self._touch(socket, now) for socket in due))
             if now - self._logins_seen_at >= LOGIN_SECONDS:
@@ -208,7 +218,7 @@ class Hub:
             socket.touch_at = now
             return
         if not lives and socket.key == key:
-            await socket.close(Close.GONE, "expired")
+            self._close([socket], Close.GONE, "expired")
 
     async def _look_at_logins(self) -> None:
         by_login: dict[str, list[Member]] = {}
@@ -218,8 +228,13 @@ class Hub:
         for sockets in by_login.values():
             user = await in_thread(partial(still_logged_in, sockets[0].session, sockets[0].user))
             if user is None:
-                for socket in sockets:
-                    await socket.close(Close.LOGGED_OUT, "logged out")
+                self._close(sockets, Close.LOGGED_OUT, "logged out")
+
+
+def _report(task: asyncio.Task[None]) -> None:
+    """Log what ended a task that has to go on as long as there are sockets."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        logger.error("live_hub_failed", exc_info=error)
 
 
 _hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = WeakKeyDictionary()

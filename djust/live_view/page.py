@@ -8,11 +8,11 @@ from contextlib import ExitStack
 from functools import partial
 from inspect import isawaitable
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.middleware.csrf import get_token
-from django.urls import Resolver404, resolve
+from django.urls import Resolver404, ResolverMatch, resolve
 from django.utils import timezone, translation
+from django.utils.functional import SimpleLazyObject
 
 from djust.live_view.attributes import public_attributes, restore, shape_of
 from djust.live_view.carried import carry
@@ -31,6 +31,8 @@ from djust.state_backend.records import Session
 Steps = list[Callable[[], Any]]
 
 _BOUND_FIELD = re.compile(r"""\sdj-model(?:\.[\w.-]+)?=(?:"([^"]+)"|'([^']+)')""")
+#: A path of this site: one slash, which no second one and no backslash follows.
+_IS_PATH = re.compile(r"/(?![/\\])")
 _MAX_PATCHES = 5
 
 
@@ -58,8 +60,7 @@ class LivePage:
         if record is None:
             raise PageStale
         self.request.move(record.uri)
-        self.view = _view_at(record, session.label)
-        self.view.setup(self.request, **self.view.kwargs)
+        self.view = self._view_at(record, session.label)
         restore(self.view, session.state)
         self.view.djust.topics.update(record.topics)
         self.record = record
@@ -104,12 +105,12 @@ class LivePage:
         return [partial(setattr, self.view, field, value)]
 
     def _url_steps(self, uri: str) -> Steps | None:
-        parts = urlsplit(uri)
-        if parts.scheme or parts.netloc or not parts.path.startswith("/"):
+        if not _IS_PATH.match(uri):
             raise Refused(Close.MALFORMED, "An address is a path of this site.")
-        if parts.path != self.request.path:
-            match = _resolved(parts.path)
-            if match is None or match[0] is not type(self.view) or match[1] != self.view.kwargs:
+        path = uri.partition("?")[0]
+        if path != self.request.path:
+            match = _live_view_at(path)
+            if match is None or match.func.view_class is not type(self.view) or match.kwargs != self.view.kwargs:  # type: ignore[attr-defined]
                 return None
         return [partial(self._follow, uri)]
 
@@ -135,6 +136,7 @@ class LivePage:
                         return result
                 navigation = self.view.djust.navigation
                 if navigation is None or navigation.kind != "patch" or navigation is done:
+                    self._save_session()
                     return None
                 if followed == _MAX_PATCHES:
                     raise ViewError(f"{type(self.view).__name__}.handle_params patches the address without end.")
@@ -144,7 +146,7 @@ class LivePage:
     def render(self) -> dict[str, Any]:
         """Render the view and return what changed: an update without a number."""
         with self._locale():
-            html = inner_html(self.view, render(self.view, self.request, csrf_token=self._csrf()))
+            html = inner_html(self.view, render(self.view, self.request, csrf_token=SimpleLazyObject(self._csrf)))
         old = self.html
         self._html = html.encode()
         update: dict[str, Any] = {"t": "update", "splices": splices_between(old, html)}
@@ -171,10 +173,28 @@ class LivePage:
         """Return the state of the view."""
         return public_attributes(self.view)
 
+    def _save_session(self) -> None:
+        """Save Django's session if a handler changed it. One that is new cannot be: its cookie would reach nobody."""
+        session: Any = self.request.session
+        if session is not None and session.modified and session.session_key:
+            session.save()
+            session.modified = False
+
     def _follow(self, uri: str) -> Any:
         self.request.move(uri)
         self.record.uri = uri
         return self.view.handle_params(self.request.GET.dict(), uri)
+
+    def _view_at(self, record: PageRecord, label: str | None) -> Any:
+        """Return a new view for a stored page, if this release has the same one at its address."""
+        match = _live_view_at(record.uri.partition("?")[0])
+        view_class: Any = getattr(match.func, "view_class", None) if match is not None else None
+        if match is None or path_of(view_class) != label or shape_of(view_class) != record.shape:
+            raise PageStale
+        self.request.resolver_match = match
+        view = view_class(**getattr(match.func, "view_initkwargs", {}))
+        view.setup(self.request, *match.args, **match.kwargs)
+        return view
 
     def _with_outbox(self, update: dict[str, Any]) -> dict[str, Any]:
         runtime = self.view.djust
@@ -202,6 +222,7 @@ class LivePage:
         # Django masks the token anew at each call, which would be a change of the page with each event.
         if self._csrf_token is None:
             self._csrf_token = get_token(self.request)
+            self.request.forget_headers()
         return self._csrf_token
 
     def _locale(self) -> ExitStack:
@@ -213,27 +234,13 @@ class LivePage:
         return stack
 
 
-def _view_at(record: PageRecord, label: str | None) -> Any:
-    """Return a new view for a stored page, if this release has the same one at its address."""
-    match = _resolved(urlsplit(record.uri).path)
-    if match is None or path_of(match[0]) != label or shape_of(match[0]) != record.shape:
-        raise PageStale
-    view_class, kwargs, configuration = match
-    view = view_class(**configuration)
-    view.kwargs = kwargs
-    return view
-
-
-def _resolved(path: str) -> tuple[Any, dict[str, Any], dict[str, Any]] | None:
-    """Return the class of the LiveView at a path, what its URL captured and what ``as_view`` was given."""
+def _live_view_at(path: str) -> ResolverMatch | None:
+    """Return where a path leads, if that is a LiveView."""
     try:
         match = resolve(path)
     except Resolver404:
         return None
-    view_class = getattr(match.func, "view_class", None)
-    if view_class is None or not hasattr(view_class, "state_version"):
-        return None
-    return view_class, match.kwargs, getattr(match.func, "view_initkwargs", {})
+    return match if hasattr(getattr(match.func, "view_class", None), "state_version") else None
 
 
 def page_of(session: Session | None, request: SocketRequest, label: str) -> LivePage:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from functools import cached_property
 from io import BytesIO
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.contrib.messages.storage.base import BaseStorage, Message
 from django.core.handlers.asgi import ASGIRequest
@@ -49,9 +48,9 @@ class SocketRequest(HttpRequest):
 
     def move(self, uri: str) -> None:
         """Let the address be another one: a path with a query."""
-        parts = urlsplit(uri)
-        self.path = self.path_info = parts.path or "/"
-        self._query = parts.query
+        path, _, query = uri.partition("?")
+        self.path = self.path_info = path
+        self._query = query.partition("#")[0]
         self.__dict__.pop("GET", None)
         self.__dict__.pop("META", None)
 
@@ -82,6 +81,10 @@ class SocketRequest(HttpRequest):
     @cached_property
     def _messages(self) -> SocketMessages:
         return SocketMessages(self)
+
+    def forget_headers(self) -> None:
+        """Forget the headers until they are asked for again: they are the largest part of a request."""
+        self.__dict__.pop("META", None)
 
     def take_messages(self) -> list[Message]:
         """Return, and forget, the messages that were added and not shown."""

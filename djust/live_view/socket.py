@@ -186,7 +186,7 @@ class LiveSocket:
     # Jobs
 
     async def _join(self, frame: dict[str, Any]) -> None:
-        request = SocketRequest(self._scope, frame["uri"])
+        request = SocketRequest(self._scope, "/")
         token = tokens.read(frame["token"], request)
         backend = get_backend()
         if self.key is not None and self.key != token.key:
@@ -319,9 +319,11 @@ class LiveSocket:
         self.hub.leave(self)
         if key is None or self.hub.has(key):
             return
+        backend = get_backend()
+        ttl = get_config().page_ttl
         try:
-            await get_backend().atouch(key, get_config().page_ttl)
-            await get_backend().apublish(LEFT, key.encode())
+            await backend.atouch(key, min(ttl, backend.default_ttl) if backend.default_ttl > 0 else ttl)
+            await backend.apublish(LEFT, key.encode())
         except BackendError as error:
             logger.debug("live_page_not_given_up", session=hashed(key), error=str(error))
 

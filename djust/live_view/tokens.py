@@ -95,4 +95,8 @@ def browser_digest(session_key: str, visitor: str) -> str:
 def session_key_of(request: Any) -> str:
     """Return the key of a request's Django session; empty where there is none."""
     session = getattr(request, "session", None)
-    return (session.session_key or "") if session is not None else ""
+    if session is None:
+        return ""
+    # Reads it: until then the key is whatever the cookie says, also of a session that is over.
+    session.keys()
+    return session.session_key or ""

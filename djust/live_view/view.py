@@ -31,8 +31,6 @@ class LiveView(View):
     #: Raise it when the meaning of the attributes changes and their names do not: open pages then start afresh.
     state_version: ClassVar[int] = 1
 
-    http_method_names = ["get", "head", "options"]
-
     request: HttpRequest
 
     def __init__(self, **configuration: Any) -> None:
