@@ -184,6 +184,13 @@ class Store:
             return self.backend.cleanup_expired(ttl)
         return self._run(self.backend.acleanup_expired(ttl))
 
+    def publish(self, topic: Any, message: Any) -> None:
+        """See ``StateBackend``."""
+        if self._loop is None:
+            self.backend.publish(topic, message)
+        else:
+            self._run(self.backend.apublish(topic, message))
+
     def close(self) -> None:
         """Give back what this side of the backend holds."""
         if self._loop is None:

@@ -318,11 +318,13 @@ class RedisStateBackend(StateBackend):
 
     def publish(self, topic: str, message: bytes) -> None:
         notice = check_notice(topic, message)
-        self._client.send(operations.publish_call(self._layout, notice, self._client.primaries()))
+        [node] = self._client.homes([self._layout.channel])
+        self._client.send(operations.publish_call(self._layout, notice, node))
 
     async def apublish(self, topic: str, message: bytes) -> None:
         notice, client = check_notice(topic, message), self._aclient
-        await client.send(operations.publish_call(self._layout, notice, await client.primaries()))
+        [node] = await client.homes([self._layout.channel])
+        await client.send(operations.publish_call(self._layout, notice, node))
 
     def alisten(self) -> AsyncGenerator[Notice, None]:
         listener = Listener(

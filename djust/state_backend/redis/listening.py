@@ -60,7 +60,7 @@ class Listener:
         self._nodes = nodes
         self._maker = ConnectionPool.from_url(address.url, **async_options(timeout))
         self._connection: Any = None
-        self._node: str | None = None
+        self._node = ""
         self._failures = 0
         self._reported = False
         self._denied = False
@@ -104,8 +104,9 @@ class Listener:
         """Return where to connect to, where that is not what the URL says: another node than the last time."""
         if self._nodes is None:
             return {}
-        names = list(await self._nodes())
-        self._node = _random.choice([name for name in names if name != self._node] or names)
+        # The name in the URL may lead to a node that nobody here has heard of yet.
+        names = {*await self._nodes(), self._address.endpoint}
+        self._node = _random.choice([name for name in names if name != self._node])
         host, _, port = self._node.rpartition(":")
         return {"host": host, "port": int(port)}
 

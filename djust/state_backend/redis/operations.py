@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from random import SystemRandom
 
 from djust.exceptions import BackendDenied
 from djust.state_backend.records import ENDED_ALL, Notice
-from djust.state_backend.redis.calls import Call, Operation, Primaries, command, run
+from djust.state_backend.redis.calls import Call, Homes, Operation, Primaries, command, run
 from djust.state_backend.redis.layout import Layout, Shard, owner_bucket, pack_notice
 from djust.state_backend.redis.replies import info_fields, scan_page
 from djust.state_backend.redis.scripts import CLEAR, DELETE, OWNER, OWNER_KEYS, OWNER_WALK
 
 PAGE_SIZE = 500
 SCAN_COUNT = 1000
-
-_random = SystemRandom()
 
 TRUSTED, OWNERS_LOST, INDEX_LOST, EMPTY = range(4)
 
@@ -28,9 +25,9 @@ def delete_call(layout: Layout, key: bytes) -> Call:
     return run(DELETE, keys, key, layout.channel)
 
 
-def publish_call(layout: Layout, notice: Notice, primaries: Sequence[str]) -> Call:
-    """Return the call that publishes a notice: any node of a cluster tells all others."""
-    return command("PUBLISH", layout.channel, pack_notice(notice), repeatable=False, node=_random.choice(primaries))
+def publish_call(layout: Layout, notice: Notice, node: str) -> Call:
+    """Return the call that publishes a notice. Any node tells all others; always the same keeps them in order."""
+    return command("PUBLISH", layout.channel, pack_notice(notice), repeatable=False, node=node)
 
 
 def delete_owner(layout: Layout, owner: bytes) -> Operation[int]:
@@ -144,5 +141,6 @@ def delete_all(layout: Layout) -> Operation[int]:
     if ended:
         # Only when all are gone: whoever hears it looks which of his are left.
         with suppress(BackendDenied):
-            yield [publish_call(layout, Notice(ENDED_ALL, b""), (yield Primaries()))]
+            [node] = yield Homes((layout.channel,))
+            yield [publish_call(layout, Notice(ENDED_ALL, b""), node)]
     return ended

@@ -1,0 +1,406 @@
+"""Notices on Redis: who hears them, what they cost, and what happens when the server goes away."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, aclosing, closing
+
+import pytest
+
+from djust.exceptions import BackendDenied, BackendUnavailable
+from djust.state_backend import Notice, RedisStateBackend
+from djust.state_backend.redis import listening
+from djust.testing.notices import Listening
+from tests.integration.redis_support import calls_of
+from tests.servers.redis_server import RedisServer
+from tests.servers.tcp_proxy import TcpProxy
+from tests.servers.waiting import wait_until
+
+Servers = Callable[..., RedisServer]
+Proxies = Callable[[RedisServer], TcpProxy]
+
+on_every_server = pytest.mark.parametrize("server_name", ["redis6", "redis7", "valkey"])
+
+
+@pytest.fixture
+def server(request: pytest.FixtureRequest, server_name: str) -> RedisServer:
+    return request.getfixturevalue(server_name)
+
+
+@pytest.fixture
+def backends() -> Iterator[Callable[..., RedisStateBackend]]:
+    with ExitStack() as stack:
+        yield lambda *args, **options: stack.enter_context(closing(RedisStateBackend(*args, **options)))
+
+
+@pytest.fixture
+def listen() -> Iterator[Callable[[RedisStateBackend], Listening]]:
+    with ExitStack() as stack:
+        yield lambda backend: stack.enter_context(Listening(backend))
+
+
+Backends = Callable[..., RedisStateBackend]
+Listen = Callable[[RedisStateBackend], Listening]
+
+
+def events(caplog: pytest.LogCaptureFixture) -> list[str]:
+    found = [str(record.getMessage()).split(" ", 1)[0] for record in caplog.records]
+    return [name for name in found if name in ("backend_unavailable", "backend_recovered", "notices_unavailable")]
+
+
+# Who hears what
+
+
+@on_every_server
+def test_another_process_hears_it(server: RedisServer, backends: Backends, listen: Listen, key_prefix: str) -> None:
+    listener = listen(backends(server.url, key_prefix=key_prefix))
+    code = (
+        "import django; from django.conf import settings; settings.configure(SECRET_KEY='x'); django.setup()\n"
+        "from djust.state_backend import RedisStateBackend\n"
+        f"store = RedisStateBackend({server.url!r}, key_prefix={key_prefix!r})\n"
+        "store.set('key', {}); store.delete('key'); store.publish('topic', b'message')\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert listener.first(2) == [("ended", b"key"), ("topic", b"message")]
+
+
+def test_another_database_is_another_store(redis7: RedisServer, backends: Backends, listen: Listen) -> None:
+    listener = listen(backends(redis7.url.removesuffix("/0") + "/3"))
+    elsewhere = backends(redis7.url)
+    elsewhere.publish("topic", b"")
+    elsewhere.set("key of another database", {})
+    elsewhere.delete("key of another database")
+    assert listener.first(0) == []
+
+
+def test_what_is_no_notice_is_passed_over(
+    redis7: RedisServer, backends: Backends, listen: Listen, key_prefix: str
+) -> None:
+    listener = listen(backends(redis7.url, key_prefix=key_prefix))
+    with redis7.client() as client:
+        for data in (b"", b"\0", b"\5abc", b"\1\xff", "ünï"):
+            assert client.publish(f"{key_prefix}notices:0", data) == 1
+    assert listener.first(0) == []
+
+
+@pytest.mark.parametrize("kind", ["tls", "unix", "password"])
+def test_it_connects_like_everything_else(
+    redis_server: Servers, backends: Backends, listen: Listen, kind: str
+) -> None:
+    server = redis_server(password="p@ss:w/ord?#%", tls=kind == "tls", unix_socket=kind == "unix")
+    url = {"tls": lambda: server.tls_url, "unix": lambda: server.unix_url, "password": lambda: server.url}[kind]()
+    backend = backends(url)
+    listener = listen(backend)
+    backend.set("key", {})
+    backend.delete("key")
+    assert listener.first(1) == [("ended", b"key")]
+
+
+# What it costs
+
+
+@on_every_server
+def test_a_deletion_is_one_round_trip_still(server: RedisServer, backends: Backends, key_prefix: str) -> None:
+    backend = backends(server.url, key_prefix=key_prefix)
+    for number in range(3):
+        backend.set(f"k{number}", {}, owner="me")
+    assert not backend.delete("loads the script")
+    with server.client() as client:
+        calls = calls_of(client, lambda: backend.delete("k0"))
+        assert (calls["evalsha"], calls["publish"]) == (1, 1)
+        assert "eval" not in calls
+        calls = calls_of(client, lambda: backend.delete("k0"))
+        assert calls["evalsha"] == 1
+        assert "publish" not in calls
+        calls = calls_of(client, lambda: backend.publish("topic", b""))
+        assert calls == {"publish": 1}
+
+
+@on_every_server
+def test_what_one_tick_touches_or_publishes_shares_a_round_trip(server: RedisServer, key_prefix: str) -> None:
+    async def work() -> None:
+        backend = RedisStateBackend(server.url, key_prefix=key_prefix)
+        await asyncio.gather(*(backend.aset(f"k{n}", {}) for n in range(100)))
+        assert all(await asyncio.gather(*(backend.atouch(f"k{n}", 60) for n in range(100))))
+        await asyncio.gather(*(backend.apublish("topic", b"%d" % n) for n in range(100)))
+        await backend.aclose()
+
+    with server.client() as client:
+        before = client.info("stats")["total_connections_received"]
+        asyncio.run(work())
+        # Each round trip that is under way has a connection of its own.
+        assert client.info("stats")["total_connections_received"] == before + 1
+
+
+@on_every_server
+def test_a_page_gets_its_time_when_it_joins_and_a_minute_when_it_leaves(
+    server: RedisServer, backends: Backends, key_prefix: str
+) -> None:
+    backend = backends(server.url, key_prefix=key_prefix)
+    saved = backend.set("page", {"n": 1}, 60)
+    for ttl in (3600, None, 60, None):
+        assert backend.touch("page", ttl)
+        session = backend.get("page")
+        assert session is not None
+        assert session.ttl is not None
+        assert session.expires_at == session.last_active_at + session.ttl
+        assert session.ttl.total_seconds() == (ttl or session.ttl.total_seconds())
+        assert session.version == saved.version
+    assert session.ttl.total_seconds() == 60
+
+
+# The server goes away
+
+
+def test_after_a_restart_it_hears_again_and_that_is_said_once(
+    redis_server: Servers, backends: Backends, listen: Listen, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = redis_server()
+    listener = listen(backends(server.url))
+    server.kill()
+    wait_until(lambda: events(caplog) == ["backend_unavailable"])
+    server.start()
+    wait_until(lambda: listener.subscriptions == 2)
+    wait_until(lambda: events(caplog) == ["backend_unavailable", "backend_recovered"])
+    backends(server.url).publish("topic", b"")
+    assert listener.first(1) == [("topic", b"")]
+
+
+def test_an_outage_is_said_once_however_often_it_tries(
+    redis_server: Servers,
+    backends: Backends,
+    listen: Listen,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(listening, "MAX_PAUSE_SECONDS", 0.01)
+    server = redis_server()
+    attempts = 0
+    subscribe = listening.Listener._subscribe
+
+    async def counted(listener: listening.Listener) -> None:
+        nonlocal attempts
+        attempts += 1
+        await subscribe(listener)
+
+    monkeypatch.setattr(listening.Listener, "_subscribe", counted)
+    backend = backends(server.url)
+    listener = listen(backend)
+    server.kill()
+    wait_until(lambda: attempts > 20)
+    with pytest.raises(BackendUnavailable):
+        backend.publish("topic", b"")
+    assert events(caplog) == ["backend_unavailable"]
+    server.start()
+    wait_until(lambda: listener.subscriptions == 2)
+
+
+def test_a_connection_that_was_cut_is_made_again_without_a_word(
+    redis7: RedisServer,
+    tcp_proxy: Proxies,
+    backends: Backends,
+    listen: Listen,
+    key_prefix: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    proxy = tcp_proxy(redis7)
+    listener = listen(backends(proxy.url(), key_prefix=key_prefix))
+    for number in range(1, 4):
+        assert listener.subscriptions == number
+        proxy.cut()
+        wait_until(lambda number=number: listener.subscriptions == number + 1)
+    backends(redis7.url, key_prefix=key_prefix).publish("topic", b"")
+    wait_until(lambda: listener.heard == [("topic", b"")])
+    assert events(caplog) == []
+
+
+def test_a_connection_that_leads_nowhere_is_given_up(
+    redis7: RedisServer,
+    tcp_proxy: Proxies,
+    backends: Backends,
+    listen: Listen,
+    key_prefix: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(listening, "QUIET_SECONDS", 0.05)
+    proxy = tcp_proxy(redis7)
+    listener = listen(backends(proxy.url(), key_prefix=key_prefix, timeout=0.5))
+    proxy.blackhole()
+    wait_until(lambda: "backend_unavailable" in events(caplog))
+    proxy.cut()
+    proxy.restore()
+    wait_until(lambda: listener.subscriptions == 2)
+    assert events(caplog) == ["backend_unavailable", "backend_recovered"]
+
+
+def test_a_quiet_server_is_asked_and_not_left(
+    redis7: RedisServer, backends: Backends, listen: Listen, key_prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listening, "QUIET_SECONDS", 0.01)
+    backend = backends(redis7.url, key_prefix=key_prefix)
+    with redis7.client() as client:
+
+        def pings() -> int:
+            return int(client.info("commandstats").get("cmdstat_ping", {"calls": 0})["calls"])
+
+        listener = listen(backend)
+        before = pings()
+        wait_until(lambda: pings() > before + 5)
+    backend.publish("topic", b"x" * 65_536)
+    assert listener.first(1) == [("topic", b"x" * 65_536)]
+    assert listener.subscriptions == 1
+
+
+def test_who_listens_too_slowly_is_told_that_something_was_missed(redis_server: Servers) -> None:
+    server = redis_server(config="client-output-buffer-limit pubsub 1mb 1mb 1")
+
+    async def work() -> None:
+        backend = RedisStateBackend(server.url)
+        async with aclosing(backend.alisten()) as notices:
+            assert (await anext(notices)).topic == "resubscribed"
+            with server.client() as client:
+                while client.pubsub_numsub("djust:notices:0")[0][1]:
+                    await asyncio.gather(*(backend.apublish("topic", b"x" * 65_536) for _ in range(50)))
+            topics = [(await anext(notices)).topic]
+            while topics[-1] != "resubscribed":
+                topics.append((await anext(notices)).topic)
+            assert set(topics) == {"topic", "resubscribed"}
+            await backend.apublish("after", b"")
+            assert await anext(notices) == Notice("after", b"")
+        await backend.aclose()
+
+    asyncio.run(work())
+
+
+# The end
+
+
+@pytest.mark.parametrize("end", ["cancel", "close", "forget"])
+def test_nothing_is_left_behind(
+    redis7: RedisServer, key_prefix: str, end: str, caplog: pytest.LogCaptureFixture, recwarn: pytest.WarningsRecorder
+) -> None:
+    async def listen(backend: RedisStateBackend, begun: asyncio.Event) -> None:
+        async for _notice in backend.alisten():
+            begun.set()
+
+    async def work() -> None:
+        backend = RedisStateBackend(redis7.url, key_prefix=key_prefix)
+        if end == "close":
+            notices = backend.alisten()
+            await anext(notices)
+            await notices.aclose()
+        else:
+            begun = asyncio.Event()
+            task = asyncio.create_task(listen(backend, begun))
+            await begun.wait()
+            if end == "cancel":
+                task.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await task
+        await backend.aclose()
+
+    with caplog.at_level(logging.DEBUG, "asyncio"):
+        asyncio.run(work(), debug=True)
+    assert not [record for record in caplog.records if record.name == "asyncio" and record.levelno > logging.DEBUG]
+    assert not [str(warning.message) for warning in recwarn]
+    with redis7.client() as client:
+        wait_until(lambda: client.pubsub_numsub(f"{key_prefix}notices:0")[0][1] == 0)
+
+
+def test_it_ends_while_the_server_is_away(redis_server: Servers) -> None:
+    server = redis_server()
+    server.kill()
+
+    async def listen() -> None:
+        async for _notice in RedisStateBackend(server.url).alisten():
+            raise AssertionError("Nobody is there.")
+
+    async def work() -> None:
+        task = asyncio.create_task(listen())
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(task, 0.2)
+
+    asyncio.run(work(), debug=True)
+
+
+# Rights
+
+
+def rights(server: RedisServer, rules: str) -> None:
+    with server.client() as client:
+        client.execute_command("ACL", "SETUSER", "app", *rules.split())
+
+
+@pytest.mark.parametrize(
+    ("server_name", "rules"),
+    [
+        ("redis6", "-publish -subscribe"),
+        ("redis7", "-publish -subscribe"),
+        ("redis7", "resetchannels"),
+        ("redis7", "resetchannels &other:*"),
+        ("valkey", "-publish -subscribe"),
+        ("valkey", "resetchannels"),
+    ],
+)
+def test_who_may_not_publish_deletes_all_the_same(
+    server: RedisServer,
+    rules: str,
+    backends: Backends,
+    listen: Listen,
+    key_prefix: str,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(listening, "DENIED_PAUSE_SECONDS", 0.02)
+    rights(server, f"on >secret ~* +@all {rules}")
+    url = server.url.replace("redis://", "redis://app:secret@")
+    backend = backends(url, key_prefix=key_prefix)
+    allowed = listen(backends(server.url, key_prefix=key_prefix))
+    for number in range(5):
+        backend.set(f"k{number}", {}, owner="me" if number > 2 else None)
+    assert backend.delete("k0")
+    assert backend.delete_owner("me") == 2
+    assert backend.delete_all() == 2
+    with pytest.raises(BackendDenied):
+        backend.publish("topic", b"")
+    assert allowed.first(0) == []
+    denied = Listening(backend, begin=False)
+    with denied:
+        wait_until(lambda: events(caplog) == ["notices_unavailable"])
+        with server.client() as client:
+            before = client.info("stats")["total_connections_received"]
+            wait_until(lambda: client.info("stats")["total_connections_received"] > before + 3)
+        assert events(caplog) == ["notices_unavailable"]
+        rights(server, "+@all" + (" allchannels" if server.binary.name != "redis-6.0" else ""))
+        wait_until(lambda: denied.subscriptions == 1)
+        backend.set("k", {})
+        assert backend.delete("k")
+        assert ("ended", b"k") in denied.first(1)
+    rights(server, "off")
+
+
+def test_where_publish_is_renamed_deletions_work(redis_server: Servers, backends: Backends) -> None:
+    backend = backends(redis_server(renamed={"PUBLISH": ""}).url)
+    backend.set("key", {}, owner="me")
+    assert backend.delete_owner("me") == 1
+    with pytest.raises(BackendDenied):
+        backend.publish("topic", b"")
+
+
+def test_a_full_server_takes_deletions_and_notices(redis_server: Servers, backends: Backends, listen: Listen) -> None:
+    server = redis_server()
+    backend = backends(server.url)
+    listener = listen(backend)
+    backend.set("key", {})
+    backend.set("other", {}, owner="me")
+    with server.client() as client:
+        client.config_set("maxmemory", 1)
+    assert backend.delete("key")
+    assert backend.delete_owner("me") == 1
+    backend.publish("topic", b"")
+    assert listener.first(3) == [("ended", b"key"), ("ended", b"other"), ("topic", b"")]
