@@ -21,7 +21,7 @@ class Worker(UvicornWorker):
         # `websockets` is the implementation on websockets' legacy interface, which warns that it is deprecated.
         "ws": "websockets-sansio",
         # Compression takes 100 kB and more of memory for each connection, and frames carry only what has changed.
-        "ws_per_message_deflate": os.environ.get("WS_COMPRESSION", "0") == "1",
+        "ws_per_message_deflate": os.environ.get("WS_COMPRESSION") == "1",
         # Bytes of a frame that uvicorn reads at most. The site closes above FRAME_MAX_BYTES, with a reason that the
         # page understands; 16 MB, the default, would be in memory before it could.
         "ws_max_size": 262_144,
