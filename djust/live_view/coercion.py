@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import types
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -34,6 +35,10 @@ def coercer_for(hint: Any) -> Coercer | None:
     origin, arguments = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
         return _optional(arguments)
+    if origin is dict:
+        return _SIMPLE[dict]
+    if origin is tuple and arguments and arguments[-1] is not ...:
+        return _record(arguments)
     if origin in (list, tuple, set, frozenset) or hint in (list, tuple, set, frozenset):
         return _collection(origin or hint, arguments)
     if origin is Literal:
@@ -59,13 +64,26 @@ def _collection(kind: type, arguments: tuple[Any, ...]) -> Coercer:
     inner = coercer_for(arguments[0]) if arguments else None
 
     def convert(value: Any) -> Any:
-        if isinstance(value, str):
-            items: list[Any] = [part.strip() for part in value.split(",")] if value else []
-        else:
-            items = value if isinstance(value, list) else [value]
-        return kind(inner(item) if inner else item for item in items)
+        return kind(inner(item) if inner else item for item in _items(value))
 
     return Coercer(f"a list of {inner.expected}" if inner else "a list", convert)
+
+
+def _record(arguments: tuple[Any, ...]) -> Coercer:
+    """Convert to a tuple that has a type for each of its items."""
+    inner = [coercer_for(argument) for argument in arguments]
+
+    def convert(value: Any) -> Any:
+        pairs = zip(inner, _items(value), strict=True)
+        return tuple(coercer(item) if coercer else item for coercer, item in pairs)
+
+    return Coercer(f"a list of {len(arguments)}", convert)
+
+
+def _items(value: Any) -> list[Any]:
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",")] if value else []
+    return value if isinstance(value, list) else [value]
 
 
 def _one_of(choices: tuple[Any, ...], value: Any) -> Any:
@@ -111,6 +129,27 @@ def _boolean(value: Any) -> bool:
     raise ValueError
 
 
+def _number(value: Any) -> float:
+    number = float(_scalar(value))
+    # "nan" is smaller than nothing and larger than nothing: it would slip through every comparison of a handler.
+    if not math.isfinite(number):
+        raise ValueError
+    return number
+
+
+def _decimal(value: Any) -> Decimal:
+    number = Decimal(str(_scalar(value)))
+    if not number.is_finite():
+        raise ValueError
+    return number
+
+
+def _object(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError
+    return value
+
+
 def _scalar(value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         raise TypeError
@@ -120,11 +159,12 @@ def _scalar(value: Any) -> Any:
 _SIMPLE: dict[Any, Coercer] = {
     str: Coercer("text", _text),
     int: Coercer("a whole number", _whole),
-    float: Coercer("a number", lambda value: float(_scalar(value))),
+    float: Coercer("a number", _number),
     bool: Coercer("true or false", _boolean),
-    Decimal: Coercer("a decimal number", lambda value: Decimal(str(_scalar(value)))),
+    Decimal: Coercer("a decimal number", _decimal),
     UUID: Coercer("a UUID", lambda value: UUID(str(_scalar(value)))),
     date: Coercer("a date as 2030-12-31", lambda value: date.fromisoformat(str(_scalar(value)))),
     datetime: Coercer("a date and time in ISO format", lambda value: datetime.fromisoformat(str(_scalar(value)))),
+    dict: Coercer("an object", _object),
     time: Coercer("a time as 23:59", lambda value: time.fromisoformat(str(_scalar(value)))),
 }
