@@ -85,7 +85,7 @@ class Config:
     #: Frames that one socket may send at once.
     frame_burst: int = 200
     #: Threads in which one process runs synchronous handlers and renders templates.
-    live_threads: int = 4
+    live_threads: int = 8
     #: Seconds between SIGTERM and the closing of sockets, in which ``health/ready/`` answers 503.
     drain_seconds: float = 0
     #: What a scraper of the metrics must present as a bearer token; ``None``: nothing.

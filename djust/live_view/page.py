@@ -25,6 +25,7 @@ from djust.live_view.request import SocketRequest
 from djust.live_view.runtime import path_of
 from djust.live_view.splice import splices_between
 from djust.live_view.stored import PageRecord, pack, unpack
+from djust.live_view.threads import rendering
 from djust.state_backend.records import Session
 
 #: What is left to do for one event: each step is called in turn, in a thread.
@@ -145,7 +146,7 @@ class LivePage:
 
     def render(self) -> dict[str, Any]:
         """Render the view and return what changed: an update without a number."""
-        with self._locale():
+        with rendering, self._locale():
             html = inner_html(self.view, render(self.view, self.request, csrf_token=SimpleLazyObject(self._csrf)))
         old = self.html
         self._html = html.encode()

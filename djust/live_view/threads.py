@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from threading import BoundedSemaphore
 from typing import TypeVar
 
 from django.db import connections
@@ -13,6 +14,10 @@ from django.db import connections
 from djust.conf import get_config
 
 T = TypeVar("T")
+
+#: Templates are rendered by two threads at a time. Rendering keeps the interpreter busy, and threads that fight over it
+#: cost several times what they do; two, so that a template that waits for a database does not stop the others.
+rendering = BoundedSemaphore(2)
 
 _executor: ThreadPoolExecutor | None = None
 
