@@ -29,12 +29,14 @@ def event_handler(
         coerce_types: Convert the parameters, which mostly arrive as text, by their type hints.
 
     Raises:
-        TypeError: It decorates something that is no function.
+        TypeError: It decorates something that is no method.
     """
 
     def mark(decorated: F) -> F:
         if not inspect.isfunction(decorated):
             raise TypeError("event_handler decorates a method of a LiveView: @event_handler or @event_handler().")
+        if not inspect.signature(decorated).parameters:
+            raise TypeError(f"{decorated.__name__} takes no arguments: its first one is self, the LiveView.")
         setattr(decorated, MARK, coerce_types)
         if description and not decorated.__doc__:
             decorated.__doc__ = description
