@@ -34,6 +34,9 @@ TICK_SECONDS = 2.0
 JOIN_SECONDS = 15.0
 #: Seconds between two looks at whether somebody is still logged in.
 LOGIN_SECONDS = 60.0
+#: Seconds for which a reconnect waits for what is at work for the connection that it replaces.
+SETTLE_SECONDS = 30.0
+FAREWELL_SECONDS = 1.0
 #: Heartbeats without a frame after which a socket is taken for dead. Browsers slow the timers of hidden tabs down.
 SILENT_HEARTBEATS = 4
 
@@ -82,6 +85,7 @@ class Hub:
         self._by_topic: dict[str, set[Member]] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._finishing: dict[str, set[asyncio.Task[None]]] = {}
+        self._farewells: set[asyncio.Task[None]] = set()
         self._logins_seen_at = 0.0
 
     # Who is there
@@ -141,13 +145,18 @@ class Hub:
         task.add_done_callback(partial(_discard, self._finishing, key))
 
     async def settle(self, key: str, client: str, newest: Member) -> None:
-        """Close the sockets that ``newest`` replaces, and wait until nothing is at work for them."""
+        """Close the sockets that ``newest`` replaces, and wait until what is at work for them is done."""
         for socket in list(self._by_key.get(key, ())):
             if socket is not newest and socket.client == client:
-                await socket.close(Close.NORMAL, "replaced")
+                farewell = asyncio.get_running_loop().create_task(socket.close(Close.NORMAL, "replaced"))
+                self._farewells.add(farewell)
+                farewell.add_done_callback(self._farewells.discard)
+                # There may be nobody to take it.
+                await asyncio.wait([farewell], timeout=FAREWELL_SECONDS)
                 await socket.disconnected(None)
-        while tasks := self._finishing.get(key):
-            await asyncio.wait(set(tasks))
+        tasks = self._finishing.get(key)
+        if tasks:
+            await asyncio.wait(set(tasks), timeout=SETTLE_SECONDS)
 
     # What goes on meanwhile
 

@@ -46,6 +46,10 @@ class SocketRequest(HttpRequest):
         self.user = scope.get("user")  # type: ignore[assignment]
         self.move(uri)
 
+    async def auser(self) -> Any:
+        """Return the user, as ``request.auser()`` does in an asynchronous view."""
+        return self.user
+
     def move(self, uri: str) -> None:
         """Let the address be another one: a path with a query."""
         path, _, query = uri.partition("?")

@@ -15,8 +15,8 @@ from djust.conf import get_config
 
 T = TypeVar("T")
 
-#: Templates are rendered by two threads at a time. Rendering keeps the interpreter busy, and threads that fight over it
-#: cost several times what they do; two, so that a template that waits for a database does not stop the others.
+#: Templates are rendered by two threads at a time. Rendering keeps the interpreter busy, and threads that fight over
+#: it cost several times what they do; two, so that a template that waits for a database does not stop the others.
 rendering = BoundedSemaphore(2)
 
 _executor: ThreadPoolExecutor | None = None
