@@ -69,33 +69,31 @@ def find_root(page: str, view: Any) -> Root:
     return Root(start, end)
 
 
-_NAME = re.compile(r"<([a-zA-Z][\w-]*)(?=\s)", re.ASCII)
-#: What may stand in a tag up to its end: quoted values may hold a ">".
-_REST_OF_TAG = re.compile(r"""(?:[^>"']|"[^"]*"|'[^']*')*>""")
+#: Comments, and elements that hold text: what looks like a tag in them is none.
+_TEXT = r"<!--.*?(?:-->|\Z)|<(script|style|textarea|title)(?=[\s/>]).*?(?:</\1\s*>|\Z)"
+_FLAGS = re.DOTALL | re.IGNORECASE | re.ASCII
+#: A tag with its name and all its attributes: quoted values may hold a ">".
+_OPENING = re.compile(
+    rf"""{_TEXT}|<([a-z][\w-]*)(?=[\s/>])((?:[^>"']++|"[^"]*+(?:"|\Z)|'[^']*+(?:'|\Z))*+)>""", _FLAGS
+)
+_QUOTED = re.compile(r""""[^"]*"|'[^']*'""")
+_ROOT = re.compile(r"""[\s"']dj-root(?=[\s=/]|\Z)""", _FLAGS)
 
 
 def _opening_tag(page: str) -> tuple[str, int] | None:
     """Return the name of the element with ``dj-root`` and where its inner HTML starts."""
-    at = page.find("dj-root")
-    while at >= 0:
-        opening = page.rfind("<", 0, at)
-        name = _NAME.match(page, opening) if opening >= 0 else None
-        after = page[at + 7 : at + 8]
-        if name and page[at - 1].isspace() and (after in "=>/" or after.isspace()):
-            rest = _REST_OF_TAG.match(page, name.end())
-            if rest is not None and rest.end() > at:
-                return name.group(1), rest.end()
-        at = page.find("dj-root", at + 7)
+    for match in _OPENING.finditer(page):
+        attributes = match.group(3)
+        # A value may hold these letters too, also one that a visitor typed.
+        if attributes and "dj-root" in attributes.lower() and _ROOT.search(_QUOTED.sub('""', attributes)):
+            return match.group(2), match.end()
     return None
 
 
 @lru_cache(maxsize=64)
 def _tags(tag: str) -> re.Pattern[str]:
     """Match the tags of one element, and what may hold text that looks like one."""
-    return re.compile(
-        rf"<!--.*?(?:-->|\Z)|<(script|style|textarea|title)\b.*?</\1\s*>|<(/?){re.escape(tag)}(?=[\s/>])",
-        re.DOTALL | re.IGNORECASE | re.ASCII,
-    )
+    return re.compile(rf"{_TEXT}|<(/?){re.escape(tag)}(?=[\s/>])", _FLAGS)
 
 
 def _closing_tag(page: str, tag: str, start: int) -> int | None:
