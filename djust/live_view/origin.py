@@ -19,14 +19,15 @@ def is_own(scope: Mapping[str, Any]) -> bool:
     Ports are not compared: proxies often pass the host on without its port, and cookies do not tell ports apart.
     """
     request = as_http(scope)
-    parts = urlsplit(request.headers.get("Origin", ""))
+    try:
+        parts = urlsplit(request.headers.get("Origin", ""))
+        own = urlsplit(f"//{request.get_host()}").hostname
+    except (DisallowedHost, ValueError):
+        # ValueError: brackets that hold no address.
+        return False
     if parts.scheme not in ("http", "https") or not parts.hostname:
         return False
-    try:
-        host = request.get_host()
-    except DisallowedHost:
-        return False
-    return parts.hostname == urlsplit(f"//{host}").hostname or any(
+    return parts.hostname == own or any(
         _is_trusted(parts.scheme, parts.netloc, trusted) for trusted in settings.CSRF_TRUSTED_ORIGINS
     )
 
