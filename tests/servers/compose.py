@@ -77,6 +77,8 @@ class ComposeFile:
         self.services: dict[str, Any] = _interpolated(yaml.safe_load(path.read_text()), variables)["services"]
         self._directory = directory
         self._logs = get_reaper().new_directory("compose")
+        self._files = get_reaper().new_directory("compose-files")
+        self._copies: dict[Path, Path] = {}
         self._volumes: dict[str, Path] = {}
         #: The port of each service that others connect to.
         self.ports = {name: free_port() for name, service in self.services.items() if self._address(service)}
@@ -172,12 +174,14 @@ class ComposeFile:
 
     def _copied(self, file: Path, directories: list[tuple[Path, str]]) -> Path:
         """Return a copy of a mounted file that names the directories of this machine."""
-        text = file.read_text()
-        for source, target in directories:
-            text = re.sub(rf"{re.escape(target)}\b", str(source), text)
-        copy = self._logs / file.name
-        copy.write_text(text)
-        return copy
+        if file not in self._copies:
+            text = file.read_text()
+            for source, target in directories:
+                text = re.sub(rf"{re.escape(target)}\b", str(source), text)
+            # Once: a process may be about to read it.
+            copy = self._copies[file] = self._files / file.name
+            copy.write_text(text)
+        return self._copies[file]
 
     @staticmethod
     def _address(service: Mapping[str, Any]) -> str:
