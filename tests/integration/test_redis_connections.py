@@ -13,6 +13,7 @@ from djust.exceptions import BackendDenied, BackendUnavailable, InvalidArgument
 from djust.reconcile import reconcile
 from djust.sessions import clean_up
 from djust.state_backend import RedisStateBackend
+from djust.testing.notices import Listening
 from tests.servers.certificates import Certificates
 from tests.servers.redis_server import RedisServer
 
@@ -23,7 +24,8 @@ RIGHTS = (
     "~djust:* -@all +get +evalsha +eval +ping +info +scan +hdel +select "
     "+time +getrange +set +setrange +pexpireat +pexpire +persist +pttl +del +unlink +exists +type +memory|usage "
     "+zadd +zrem +zcard +zcount +zscore +zrange +zrevrange +zrangebyscore +zscan "
-    "+hset +hget +hgetall +hscan +hlen +hincrby +rpush +lrange +ltrim +llen"
+    "+hset +hget +hgetall +hscan +hlen +hincrby +rpush +lrange +ltrim +llen "
+    "+publish +subscribe &djust:*"
 )
 
 
@@ -32,6 +34,9 @@ def works(url: str) -> None:
     backend = RedisStateBackend(url)
     backend.set("key", {"n": 1}, owner="o", ttl=100)
     assert backend.get("key") is not None
+    with Listening(backend) as listener:
+        backend.publish("topic", b"message")
+        assert listener.first(1) == [("topic", b"message")]
     assert backend.touch("key", 0)
     assert backend.touch("key", 50)
     backend.get_stats()
