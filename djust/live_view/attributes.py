@@ -7,8 +7,10 @@ import hashlib
 import inspect
 import types
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
+
+from django.utils.functional import cached_property as django_cached_property
 
 from djust.codec.refusal import find_unsupported
 from djust.live_view.errors import ViewError
@@ -22,14 +24,29 @@ RUNTIME_KEY = "_live"
 def public_attributes(view: Any) -> dict[str, Any]:
     """Return the attributes that are the state of ``view``: those without a leading underscore.
 
-    What ``as_view(name=value)`` was given is configuration, and no state.
+    What ``as_view(name=value)`` was given is configuration, and no state; neither is what a ``cached_property`` keeps.
     """
-    configured = view.djust.configuration
+    no_state = view.djust.configuration | _computed(view.__class__)
     return {
         name: value
         for name, value in vars(view).items()
-        if name[0] != "_" and name not in NOT_STATE and name not in configured
+        if name[0] != "_" and name not in NOT_STATE and name not in no_state
     }
+
+
+def forget_computed(view: Any) -> None:
+    """Forget what a ``cached_property`` keeps: it holds for one event, on whichever server that happens."""
+    for name in _computed(view.__class__):
+        vars(view).pop(name, None)
+
+
+@cache
+def _computed(view_class: Any) -> frozenset[str]:
+    return frozenset(
+        name
+        for name in dir(view_class)
+        if isinstance(inspect.getattr_static(view_class, name), (cached_property, django_cached_property))
+    )
 
 
 def explain(view: Any, state: Mapping[str, Any]) -> str:
@@ -81,15 +98,22 @@ def _assigned(function: types.FunctionType) -> Iterable[str]:
     self_name = code.co_varnames[0]
     before = None
     for instruction in dis.get_instructions(code):
+        if instruction.opname == "EXTENDED_ARG":
+            continue
         if (
             instruction.opname == "STORE_ATTR"
             and before is not None
             and before.opname.startswith("LOAD_")
-            and before.argval == self_name
+            and _last(before.argval) == self_name
             and not instruction.argval.startswith("_")
         ):
             yield instruction.argval
         before = instruction
+
+
+def _last(name: Any) -> Any:
+    """Return the name that is loaded last: since Python 3.13 one instruction can load two."""
+    return name[-1] if isinstance(name, tuple) else name
 
 
 def restore(view: Any, state: Mapping[str, Any]) -> None:

@@ -14,7 +14,7 @@ from django.urls import Resolver404, ResolverMatch, resolve
 from django.utils import timezone, translation
 from django.utils.functional import SimpleLazyObject
 
-from djust.live_view.attributes import public_attributes, restore, shape_of
+from djust.live_view.attributes import forget_computed, public_attributes, restore, shape_of
 from djust.live_view.carried import carry
 from djust.live_view.coercion import coercer_for
 from djust.live_view.errors import InvalidEvent, PageGone, PageStale, Refused, ViewError
@@ -76,6 +76,7 @@ class LivePage:
             Refused: The frame asks for what it may not have.
             InvalidEvent: What it brings along does not fit.
         """
+        forget_computed(self.view)
         if frame["t"] == "event":
             return self._event_steps(frame["name"], frame.get("args", []), frame.get("params", {}))
         if frame["t"] == "model":
@@ -117,6 +118,7 @@ class LivePage:
 
     def broadcast_steps(self, topic: str, message: Any) -> Steps:
         """Return the steps of a broadcast."""
+        forget_computed(self.view)
         return [partial(self.view.handle_broadcast, topic, message)]
 
     # Work. It runs in a thread, but for what is asynchronous in it
