@@ -5,6 +5,7 @@ docs/checklist.md lists them all.
 """
 
 from djust.checks.config import check_alert_rules, check_config
+from djust.checks.live_views import check_live_views
 from djust.checks.schedule import check_beat_app, check_beat_schedule, check_beat_scheduler, check_broker, check_queue
 from djust.checks.store import check_backend, check_lifetime, check_redis_url
 from djust.checks.watching import check_alerts, check_apprise, check_logging, check_metrics, check_urls
@@ -20,6 +21,7 @@ __all__ = [
     "check_broker",
     "check_config",
     "check_lifetime",
+    "check_live_views",
     "check_logging",
     "check_metrics",
     "check_queue",

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from importlib.util import find_spec
 from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, register
 from django.core.checks import Warning as CheckWarning
-from django.core.exceptions import ImproperlyConfigured
-from django.urls import URLPattern, URLResolver, get_resolver
 
+from djust.checks.addresses import patterns
 from djust.checks.config import usable_config
 from djust.log import NAME
 from djust.signals import alert_fired
@@ -46,7 +44,7 @@ def check_logging(**_: Any) -> list[CheckMessage]:
 @register("djust", deploy=True)
 def check_urls(**_: Any) -> list[CheckMessage]:
     """Warn where there is no address that a balancer could ask."""
-    if any("health" in str(pattern.pattern) for pattern in _patterns()):
+    if any("health" in str(pattern.pattern) for pattern in patterns()):
         return []
     return [
         CheckWarning(
@@ -63,7 +61,7 @@ def check_metrics(**_: Any) -> list[CheckMessage]:
     usable = usable_config()
     if usable is None or usable[0].metrics_token or find_spec("prometheus_client") is None:
         return []
-    if not any(pattern.name == "metrics" and pattern.lookup_str.startswith("djust.") for pattern in _patterns()):
+    if not any(pattern.name == "metrics" and pattern.lookup_str.startswith("djust.") for pattern in patterns()):
         return []
     return [
         CheckWarning(
@@ -73,24 +71,6 @@ def check_metrics(**_: Any) -> list[CheckMessage]:
             id="djust.W014",
         )
     ]
-
-
-def _patterns() -> list[URLPattern]:
-    """Return every address of the project; none if its URLs cannot be read, which Django's own checks say."""
-    if not getattr(settings, "ROOT_URLCONF", None):
-        return []
-    try:
-        return list(_flatten(get_resolver()))
-    except (ImportError, ImproperlyConfigured):
-        return []
-
-
-def _flatten(resolver: URLResolver) -> Iterator[URLPattern]:
-    for pattern in resolver.url_patterns:
-        if isinstance(pattern, URLResolver):
-            yield from _flatten(pattern)
-        else:
-            yield pattern
 
 
 @register("djust")
