@@ -154,9 +154,10 @@ class Hub:
                 # There may be nobody to take it.
                 await asyncio.wait([farewell], timeout=FAREWELL_SECONDS)
                 await socket.disconnected(None)
-        tasks = self._finishing.get(key)
+        # Itself is among them if its connection was lost meanwhile.
+        tasks = self._finishing.get(key, set()) - {asyncio.current_task()}
         if tasks:
-            await asyncio.wait(set(tasks), timeout=SETTLE_SECONDS)
+            await asyncio.wait(tasks, timeout=SETTLE_SECONDS)
 
     # What goes on meanwhile
 
@@ -192,7 +193,7 @@ class Hub:
             return
         try:
             message = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             logger.error("broadcast_unreadable", topic=topic)
             return
         for socket in list(self._by_topic.get(topic, ())):
@@ -235,7 +236,11 @@ class Hub:
             if socket.login:
                 by_login.setdefault(socket.login, []).append(socket)
         for sockets in by_login.values():
-            user = await in_thread(partial(still_logged_in, sockets[0].session, sockets[0].user))
+            try:
+                user = await in_thread(partial(still_logged_in, sockets[0].session, sockets[0].user))
+            except Exception as error:  # noqa: BLE001 - what keeps the sessions and users may raise anything when it is away
+                logger.warning("live_logins_not_seen", error=type(error).__name__)
+                return
             if user is None:
                 self._close(sockets, Close.LOGGED_OUT, "logged out")
 
