@@ -121,6 +121,7 @@ def test_a_connection_that_leads_nowhere_is_given_up(
     listener = listen(backends(proxy.url(), key_prefix=key_prefix, timeout=0.5))
     proxy.blackhole()
     wait_until(lambda: "backend_unavailable" in events(caplog))
+    monkeypatch.setattr(listening, "QUIET_SECONDS", 60.0)
     proxy.cut()
     proxy.restore()
     wait_until(lambda: listener.subscriptions == 2)
