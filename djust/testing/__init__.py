@@ -24,13 +24,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from djust.testing.contract import StateBackendContract
+    from djust.testing.live_client import LiveClient
     from djust.testing.live_view import LiveTestPage, LiveViewTestClient
     from djust.testing.support import Reports, eventually
 
-__all__ = ["LiveTestPage", "LiveViewTestClient", "Reports", "StateBackendContract", "eventually"]
+__all__ = ["LiveClient", "LiveTestPage", "LiveViewTestClient", "Reports", "StateBackendContract", "eventually"]
 
 #: Each is imported when it is asked for, so that nobody needs pytest who does not test a backend.
 _MODULES = {
+    "LiveClient": "live_client",
     "LiveTestPage": "live_view",
     "LiveViewTestClient": "live_view",
     "Reports": "support",
