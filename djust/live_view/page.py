@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from functools import partial
 from inspect import isawaitable
 from typing import Any
+from urllib.parse import unquote
 
 from django.middleware.csrf import get_token
 from django.urls import Resolver404, ResolverMatch, resolve
@@ -22,7 +23,7 @@ from djust.live_view.handlers import handlers_of
 from djust.live_view.protocol import Close
 from djust.live_view.rendering import inner_html, render
 from djust.live_view.request import SocketRequest
-from djust.live_view.runtime import path_of
+from djust.live_view.runtime import IS_PATH, path_of
 from djust.live_view.splice import splices_between
 from djust.live_view.stored import PageRecord, pack, unpack
 from djust.live_view.threads import rendering
@@ -32,8 +33,6 @@ from djust.state_backend.records import Session
 Steps = list[Callable[[], Any]]
 
 _BOUND_FIELD = re.compile(r"""\sdj-model(?:\.[\w.-]+)?=(?:"([^"]+)"|'([^']+)')""")
-#: A path of this site: one slash, which no second one and no backslash follows.
-_IS_PATH = re.compile(r"/(?![/\\])")
 _MAX_PATCHES = 5
 
 
@@ -107,9 +106,9 @@ class LivePage:
         return [partial(setattr, self.view, field, value)]
 
     def _url_steps(self, uri: str) -> Steps | None:
-        if not _IS_PATH.match(uri):
+        if not IS_PATH.match(uri):
             raise Refused(Close.MALFORMED, "An address is a path of this site.")
-        path = uri.partition("?")[0]
+        path = unquote(uri.partition("?")[0])
         if path != self.request.path:
             match = _live_view_at(path)
             if match is None or match.func.view_class is not type(self.view) or match.kwargs != self.view.kwargs:  # type: ignore[attr-defined]
@@ -190,7 +189,7 @@ class LivePage:
 
     def _view_at(self, record: PageRecord, label: str | None) -> Any:
         """Return a new view for a stored page, if this release has the same one at its address."""
-        match = _live_view_at(record.uri.partition("?")[0])
+        match = _live_view_at(self.request.path_info)
         view_class: Any = getattr(match.func, "view_class", None) if match is not None else None
         if match is None or path_of(view_class) != label or shape_of(view_class) != record.shape:
             raise PageStale

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from io import BytesIO
 from typing import Any
+from urllib.parse import unquote
 
 from django.contrib.messages.storage.base import BaseStorage, Message
 from django.core.handlers.asgi import ASGIRequest
@@ -51,9 +52,9 @@ class SocketRequest(HttpRequest):
         return self.user
 
     def move(self, uri: str) -> None:
-        """Let the address be another one: a path with a query."""
+        """Let the address be another one: a path with a query, escaped as in a link."""
         path, _, query = uri.partition("?")
-        self.path = self.path_info = path
+        self.path = self.path_info = unquote(path)
         self._query = query.partition("#")[0]
         self.__dict__.pop("GET", None)
         self.__dict__.pop("META", None)

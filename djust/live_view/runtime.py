@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, NamedTuple
+
+#: A path of this site: one slash, which no second one and no backslash follows. Browsers take either for a host's.
+IS_PATH = re.compile(r"/(?![/\\])")
 
 
 class Navigation(NamedTuple):

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, ClassVar
 from urllib.parse import urlencode, urlsplit
 
+from django.core.serializers.json import DjangoJSONEncoder
 from django.http import HttpRequest, HttpResponse
+from django.utils.encoding import escape_uri_path, iri_to_uri
 from django.views import View
 
 from djust.exceptions import InvalidArgument
 from djust.live_view import first_page
-from djust.live_view.runtime import Navigation, Runtime
+from djust.live_view.runtime import IS_PATH, Navigation, Runtime
 
 
 class LiveView(View):
@@ -74,7 +77,16 @@ class LiveView(View):
         Args:
             event: The ``event`` of its detail.
             payload: The ``payload`` of its detail: what JSON can say.
+
+        Raises:
+            InvalidArgument: JSON cannot say it.
         """
+        try:
+            json.dumps(payload, cls=DjangoJSONEncoder, allow_nan=False).encode()
+        except (TypeError, ValueError, RecursionError):
+            raise InvalidArgument(
+                "push_event carries what JSON can say: text, numbers, lists, dicts, dates."
+            ) from None
         self.djust.pushed.append([event, {} if payload is None else payload])
 
     def live_patch(
@@ -86,8 +98,11 @@ class LiveView(View):
             params: The new query; ``None``: none.
             path: The new path; ``None``: the one that is shown.
             replace: Replace the entry in the browser's history instead of adding one.
+
+        Raises:
+            InvalidArgument: It leads to another site.
         """
-        self._navigate("patch", path or self.request.path, params, replace)
+        self._navigate("patch", path or "", params, replace)
 
     def live_redirect(self, path: str, params: Mapping[str, Any] | None = None, replace: bool = False) -> None:
         """Go to another page of this site, which is mounted afresh.
@@ -96,6 +111,9 @@ class LiveView(View):
             path: Its path, with or without a query.
             params: Its query.
             replace: Replace the entry in the browser's history instead of adding one.
+
+        Raises:
+            InvalidArgument: It leads to another site.
         """
         self._navigate("redirect", path, params, replace)
 
@@ -110,13 +128,14 @@ class LiveView(View):
         self.djust.topics.discard(topic)
 
     def _navigate(self, kind: str, path: str, params: Mapping[str, Any] | None, replace: bool) -> None:
-        parts = urlsplit(path)
-        if parts.scheme or parts.netloc or not (path.startswith("/") or path == ""):
+        parts = urlsplit(str(path))
+        if parts.scheme or parts.netloc or not IS_PATH.match(parts.path or self.request.path):
             raise InvalidArgument(
-                "live_patch and live_redirect stay on this site: give a path that starts with a slash."
+                "live_patch and live_redirect stay on this site: give a path that starts with one slash."
             )
-        query = urlencode(params, doseq=True) if params is not None else parts.query
-        url = (parts.path or self.request.path) + (f"?{query}" if query else "")
+        query = urlencode(params, doseq=True) if params is not None else iri_to_uri(parts.query)
+        where = iri_to_uri(parts.path) or escape_uri_path(self.request.path)
+        url = where + (f"?{query}" if query else "")
         self.djust.navigation = Navigation(kind, url, replace)
 
     # For Django
