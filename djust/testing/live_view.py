@@ -78,7 +78,7 @@ class LiveTestPage:
         """The public attributes of the view."""
         return self._page.attributes()
 
-    def event(self, name: str, *args: Any, **params: Any) -> LiveTestPage:
+    def event(self, name: str, /, *args: Any, **params: Any) -> LiveTestPage:
         """Call a handler as a browser would, and return this page.
 
         Raises:

@@ -55,6 +55,10 @@ class Counter(LiveView):
         self.push_event("turned", {"page": self.page})
 
     @event_handler
+    def rename(self, name: str) -> None:
+        self.name = name
+
+    @event_handler
     def leave(self) -> None:
         self.live_redirect("/elsewhere/", {"from": "here"})
 
@@ -96,6 +100,10 @@ def test_events_change_state_and_page(client: LiveViewTestClient) -> None:
     assert page.state["count"] == 113
     assert "<b>113</b>" in page.html
     assert "<i>226</i>" in page.html
+
+
+def test_a_parameter_called_name(client: LiveViewTestClient) -> None:
+    assert client.live("/counter/").event("rename", name="Ada").state["name"] == "Ada"
 
 
 def test_what_the_url_captured(client: LiveViewTestClient) -> None:
