@@ -170,15 +170,13 @@ class Hub:
         topic = notice.topic
         if topic == ENDED:
             self._close(self._by_key.get(text, ()), Close.GONE, "ended")
-        elif topic == ENDED_ALL:
-            self._close([socket for socket in self.sockets if socket.key is not None], Close.GONE, "ended")
         elif topic == LOGOUT:
             self._close([socket for socket in self.sockets if socket.login == text], Close.LOGGED_OUT, "logged out")
         elif topic == LEFT:
             for socket in self._by_key.get(text, ()):
                 socket.touch_at = 0.0
-        elif topic == RESUBSCRIBED:
-            # Whatever was told in between is not known: ask the store.
+        elif topic in (ENDED_ALL, RESUBSCRIBED):
+            # Which sessions still live is not known: ask the store.
             for socket in self.sockets:
                 socket.enqueue(socket.verify)
         elif topic.startswith(PREFIX):

@@ -21,12 +21,12 @@ from djust.live_view.coercion import coercer_for
 from djust.live_view.errors import InvalidEvent, PageGone, PageStale, Refused, ViewError
 from djust.live_view.handlers import handlers_of
 from djust.live_view.protocol import Close
-from djust.live_view.rendering import inner_html, render
+from djust.live_view.rendering import ON_SOCKET, inner_html, render
 from djust.live_view.request import SocketRequest
 from djust.live_view.runtime import IS_PATH, path_of
 from djust.live_view.splice import splices_between
 from djust.live_view.stored import PageRecord, pack, unpack
-from djust.live_view.threads import rendering
+from djust.live_view.threads import in_turn
 from djust.state_backend.records import Session
 
 #: What is left to do for one event: each step is called in turn, in a thread.
@@ -147,8 +147,9 @@ class LivePage:
 
     def render(self) -> dict[str, Any]:
         """Render the view and return what changed: an update without a number."""
-        with rendering, self._locale():
-            html = inner_html(self.view, render(self.view, self.request, csrf_token=SimpleLazyObject(self._csrf)))
+        with in_turn(), self._locale():
+            page = render(self.view, self.request, csrf_token=SimpleLazyObject(self._csrf), **{ON_SOCKET: True})
+            html = inner_html(self.view, page)
         old = self.html
         self._html = html.encode()
         update: dict[str, Any] = {"t": "update", "splices": splices_between(old, html)}

@@ -9,9 +9,13 @@ from typing import Any, NamedTuple
 from django.http import HttpRequest
 from django.template.loader import get_template
 
+from djust.live_view import integers
 from djust.live_view.attributes import public_attributes
 from djust.live_view.errors import ViewError
 from djust.live_view.runtime import path_of
+
+#: The name in the context that says that only the live part of the page will be sent.
+ON_SOCKET = "djust_on_socket"
 
 
 class Root(NamedTuple):
@@ -37,7 +41,9 @@ def render(view: Any, request: HttpRequest, **extra: Any) -> str:
     context.update(extra)
     context.setdefault("view", view)
     context["dj_view_id"] = path_of(type(view))
-    return str(get_template(view.template_name).render(context, request))
+    template = get_template(view.template_name)
+    integers.quicken(template)
+    return str(template.render(context, request))
 
 
 def inner_html(view: Any, page: str) -> str:

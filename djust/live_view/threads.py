@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from contextvars import copy_context
-from threading import BoundedSemaphore
+from threading import Lock
 from typing import TypeVar
 
 from django.db import connections
@@ -15,9 +16,9 @@ from djust.conf import get_config
 
 T = TypeVar("T")
 
-#: Templates are rendered by two threads at a time. Rendering keeps the interpreter busy, and threads that fight over
-#: it cost several times what they do; two, so that a template that waits for a database does not stop the others.
-rendering = BoundedSemaphore(2)
+#: Seconds that a thread waits for its turn. Whoever has it for longer waits for something slow, as a database may be.
+_TURN_SECONDS = 0.05
+_turn = Lock()
 
 _executor: ThreadPoolExecutor | None = None
 
@@ -25,6 +26,21 @@ _executor: ThreadPoolExecutor | None = None
 async def in_thread(function: Callable[[], T]) -> T:
     """Call ``function`` in a thread and return its result. Database connections live as long as Django lets them."""
     return await asyncio.get_running_loop().run_in_executor(_threads(), copy_context().run, _call, function)
+
+
+@contextmanager
+def in_turn() -> Iterator[None]:
+    """Let one thread at a time do what keeps the interpreter busy, unless it takes so long that it must be waiting.
+
+    Rendering is such work: threads that do it at the same time fight over the interpreter and over Django's settings
+    of language and time zone, and each event then takes several times as long.
+    """
+    mine = _turn.acquire(timeout=_TURN_SECONDS)
+    try:
+        yield
+    finally:
+        if mine:
+            _turn.release()
 
 
 def _threads() -> ThreadPoolExecutor:
@@ -35,7 +51,6 @@ def _threads() -> ThreadPoolExecutor:
 
 
 def _call(function: Callable[[], T]) -> T:
-    _close_old_connections()
     try:
         return function()
     finally:

@@ -13,6 +13,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from djust.conf import get_config
+from djust.live_view.rendering import ON_SOCKET
 
 register = template.Library()
 
@@ -26,6 +27,8 @@ def djust_client_config(context: template.Context) -> SafeString:
 
     On a page that is no LiveView the script only makes ``dj-navigate`` links work.
     """
+    if context.get(ON_SOCKET):
+        return SafeString("")
     config: dict[str, Any] = {"url": SOCKET_PATH, "heartbeat": get_config().heartbeat_seconds}
     if token := context.get("djust_page_token"):
         config["token"] = token
