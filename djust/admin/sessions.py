@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -27,6 +27,8 @@ from djust.admin.session_fields import describe
 from djust.admin.session_search import By, find_hash, is_hash, list_sessions, measure
 from djust.admin.times import ago, exact
 from djust.exceptions import BackendError, InvalidArgument
+from djust.live_view.attributes import RUNTIME_KEY
+from djust.live_view.stored import unpack
 from djust.log import hashed
 from djust.models import LiveSession
 from djust.monitoring.wording import duration
@@ -101,7 +103,7 @@ class LiveSessionAdmin(ReadOnly, _ModelAdmin):
             return self._page(request, "session", context, 503)
         if session is not None:
             context["facts"] = _facts(session, size, why, datetime.now(UTC))
-            context["fields"] = list(describe(session.state))
+            context["fields"] = list(describe(_own_fields(session.state)))
         elif size is not None:
             context["unreadable"] = True
         else:
@@ -291,6 +293,13 @@ def _shortened(text: str | None, length: int) -> str:
 def _breakable(path: str) -> SafeString:
     """Return a dotted path that may go on in the next line after each dot."""
     return format_html_join(mark_safe(".<wbr>"), "{}", ((part,) for part in path.split(".")))
+
+
+def _own_fields(state: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a state without what the runtime of LiveViews keeps beside the attributes of a view."""
+    if unpack(state) is None:
+        return state
+    return {name: value for name, value in state.items() if name != RUNTIME_KEY}
 
 
 def _unsealed(segment: str) -> str:
