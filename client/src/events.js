@@ -93,7 +93,7 @@ function fire(hit, target, more) {
   const { element, kind, name } = hit;
   const isAboutField = /^(input|change|model)$/.test(kind);
   const run = () => send(hit, target, more);
-  const interval = setting("throttle", hit, target);
+  const interval = Number(setting("throttle", hit, target));
   const pause = pauseOf(hit, target);
   if (pause) debounce(isAboutField ? target : element, name, pause, run);
   else if (interval) throttle(element, name, interval, run, isAboutField);
