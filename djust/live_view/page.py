@@ -10,6 +10,7 @@ from inspect import isawaitable
 from typing import Any
 from urllib.parse import unquote
 
+from django.core.exceptions import TooManyFieldsSent
 from django.middleware.csrf import get_token
 from django.urls import Resolver404, ResolverMatch, resolve
 from django.utils import timezone, translation
@@ -186,7 +187,11 @@ class LivePage:
     def _follow(self, uri: str) -> Any:
         self.request.move(uri)
         self.record.uri = uri
-        return self.view.handle_params(self.request.GET.dict(), uri)
+        try:
+            params = self.request.GET.dict()
+        except TooManyFieldsSent:
+            raise Refused(Close.MALFORMED, "The address has too many fields.") from None
+        return self.view.handle_params(params, uri)
 
     def _view_at(self, record: PageRecord, label: str | None) -> Any:
         """Return a new view for a stored page, if this release has the same one at its address."""

@@ -1,0 +1,1 @@
+"""A project that hostile clients are let loose on. Its settings come from the environment."""
