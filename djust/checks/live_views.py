@@ -15,7 +15,7 @@ from django.contrib.sessions.middleware import SessionMiddleware
 from django.core.checks import CheckMessage, register
 from django.core.checks import Warning as CheckWarning
 from django.core.exceptions import ImproperlyConfigured
-from django.template import TemplateDoesNotExist, TemplateSyntaxError
+from django.template import TemplateDoesNotExist
 from django.urls import Resolver404
 from django.utils.module_loading import import_string
 
@@ -68,6 +68,9 @@ def _trouble_of_the_sockets() -> str:
         application = get_default_application()
     except ImproperlyConfigured as error:
         return f"ASGI_APPLICATION cannot be used ({str(error).rstrip('.')})"
+    except Exception:  # noqa: BLE001 - the project's module may raise anything, where a variable is missing say
+        # A server that is started with it says so itself, and no other command may fail for it.
+        return ""
     if not isinstance(application, ProtocolTypeRouter):
         # Django's own application takes no socket. What any other does, only its author can say.
         is_plain = type(application).__module__.startswith("django.")
@@ -138,8 +141,9 @@ def _of_the_template(view: type[LiveView]) -> Iterator[CheckMessage]:
     except TemplateDoesNotExist as error:
         yield _template_warning(f"{name} needs the template {error}, which does not exist.", None)
         return
-    except TemplateSyntaxError as error:
-        yield _template_warning(f"The template {view.template_name} of {name} cannot be read: {error}", None)
+    except Exception as error:  # noqa: BLE001 - tags of the project may raise anything, and no command may fail for it
+        text = f"The template {view.template_name} of {name} cannot be read: {type(error).__name__}: {error}"
+        yield _template_warning(text, None)
         return
     if missing:
         yield _template_warning(

@@ -23,7 +23,7 @@ def missing_in(template_name: str) -> list[str]:
 
     Raises:
         TemplateDoesNotExist: There is no such template, or none of those that it extends.
-        TemplateSyntaxError: It cannot be compiled.
+        Exception: It cannot be compiled; tags of a project may raise anything.
     """
     template = get_template(template_name)
     if not isinstance(template, DjangoTemplate):

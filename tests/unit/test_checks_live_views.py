@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -154,6 +155,15 @@ def test_sockets_that_lead_nowhere(application: str | None, trouble: str, settin
     assert trouble in text
 
 
+def test_an_application_that_only_web_servers_can_load_fails_nothing(
+    settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "asgi_for_servers.py").write_text('import os\n\nos.environ["ONLY_WEB_SERVERS_HAVE_THIS"]\n')
+    monkeypatch.syspath_prepend(tmp_path)
+    settings.ASGI_APPLICATION = "asgi_for_servers.application"
+    assert found() == []
+
+
 def test_what_nobody_can_tell_is_not_said(settings: Any) -> None:
     settings.ASGI_APPLICATION = f"{__name__}.own_application"
     assert found() == []
@@ -203,7 +213,7 @@ def test_nobody_is_known_without_apps(settings: Any) -> None:
         ("orphan.html", "has no dj-root."),
         ("root.html", "has no {% djust_client_config %}."),
         ("bare.html", "has no dj-root and no {% djust_client_config %}."),
-        ("broken.html", "cannot be read"),
+        ("broken.html", "cannot be read: TemplateSyntaxError"),
         ("nowhere.html", "needs the template nowhere.html, which does not exist"),
         ("childless.html", "needs the template nowhere.html, which does not exist"),
         (None, "has no template_name"),
