@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from benchmarks import figures, memory, pressure, size, store, sweep, watch
+from benchmarks.live import measure as live
 from tests.servers import binaries
 from tests.servers.binaries import Binary
 from tests.servers.redis_server import RedisServer
@@ -19,6 +20,7 @@ PARTS = {
     "figures": figures.run,
     "watch": watch.run,
     "pressure": pressure.run,
+    "live": live.run,
 }
 
 

@@ -16,7 +16,15 @@ from tests.servers.waiting import wait_until
 
 
 class UvicornServer:
-    """Serves ``app`` (``"package.asgi:application"``) at ``url``. Leaving the context ends it."""
+    """Serves ``app`` (``"package.asgi:application"``) at ``url``. Leaving the context ends it.
+
+    Args:
+        app: The module and the name of the application.
+        env: Environment variables to add.
+        cwd: The directory in which it runs.
+        arguments: More arguments of uvicorn.
+        python: The interpreter of another environment.
+    """
 
     host = HOST
 
@@ -27,12 +35,14 @@ class UvicornServer:
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
         arguments: Sequence[str] = (),
+        python: Path = Path(sys.executable),
     ) -> None:
         self.port = free_port()
         self._app = app
         self._env = child_environment(env)
         self._cwd = cwd
         self._arguments = list(arguments)
+        self._python = str(python)
         self._log = get_reaper().new_directory("uvicorn") / "log"
         self._process: Process | None = None
 
@@ -62,7 +72,7 @@ class UvicornServer:
         self._process = Process(
             "uvicorn",
             [
-                *(sys.executable, "-m", "uvicorn", self._app),
+                *(self._python, "-m", "uvicorn", self._app),
                 *("--host", self.host, "--port", str(self.port)),
                 *self._arguments,
             ],

@@ -1,0 +1,1 @@
+"""LiveViews under load, against the published ``djust`` on the same views."""

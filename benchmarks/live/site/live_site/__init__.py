@@ -1,0 +1,1 @@
+"""The site that both packages serve: written for the names they share."""
