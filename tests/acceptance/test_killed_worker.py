@@ -88,7 +88,7 @@ def test_every_session_is_removed_none_twice_and_what_was_lost_is_counted(
                 queue()
                 wait_until(lambda: runs_in(database)[-1][0] in ("done", "partial"), what="the last sweep")
             # A run closes what was killed before it after it has closed itself.
-            wait_until(lambda: not any(row[0] == "running" for row in runs_in(database)), what="the killed to be closed")
+            wait_until(lambda: not any(row[0] == "running" for row in runs_in(database)), what="the killed to close")
         sent = client.lrange("reports", 0, -1)
     check(sent, backend, runs_in(database))
 
