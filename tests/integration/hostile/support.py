@@ -141,8 +141,9 @@ class Visitor:
 
     async def joined(self, page: Page | None = None, *, url: str | None = None) -> Socket:
         """Open a socket and join a page."""
+        page = page or self.page()
         socket = await self.socket(url=url)
-        await socket.send((page or self.page()).join_frame())
+        await socket.send(page.join_frame())
         answer = await socket.answer()
         assert answer["t"] == "joined", answer
         return socket
