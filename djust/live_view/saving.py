@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from djust.exceptions import BackendUnavailable, VersionConflict
 from djust.live_view.page import LivePage
 from djust.state_backend.registry import get_backend
 
-#: For how long a change waits for a store that is away before the socket is closed. The browser sends it again then.
+T = TypeVar("T")
+
+#: For how long a socket waits for a store that is away before it is closed. The browser sends its event again then.
 PATIENCE_SECONDS = 30.0
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 2.0
@@ -27,21 +31,28 @@ async def save(page: LivePage) -> None:
         BackendUnavailable: The store was away for too long.
     """
     backend = get_backend()
+    state = page.stored()
+    session = await patiently(lambda: backend.aset(page.key, state, expected_version=page.version))
+    page.version = session.version
+
+
+async def patiently(ask: Callable[[], Awaitable[T]]) -> T:
+    """Ask the store, again and again while it cannot be reached, and return what it answers.
+
+    Raises:
+        BackendUnavailable: It was away for ``PATIENCE_SECONDS``.
+    """
     clock = asyncio.get_running_loop().time
     deadline = clock() + PATIENCE_SECONDS
     pause = _FIRST_PAUSE_SECONDS
-    state = page.stored()
     while True:
         try:
-            session = await backend.aset(page.key, state, expected_version=page.version)
+            return await ask()
         except BackendUnavailable:
             if clock() + pause > deadline:
                 raise
             await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - spreads load, keeps no secret
             pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
-        else:
-            page.version = session.version
-            return
 
 
 async def keep_number(page: LivePage, client: str, number: int | None) -> bool:

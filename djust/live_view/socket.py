@@ -21,7 +21,7 @@ from djust.live_view.limits import FrameBudget
 from djust.live_view.page import LivePage, Steps, page_of
 from djust.live_view.protocol import Close
 from djust.live_view.request import SocketRequest
-from djust.live_view.saving import keep_number, save
+from djust.live_view.saving import keep_number, patiently, save
 from djust.live_view.threads import in_thread
 from djust.log import hashed, logger
 from djust.state_backend.registry import get_backend
@@ -175,7 +175,10 @@ class LiveSocket:
         if page is None:
             return
         try:
-            session = await get_backend().aget(page.key)
+            # A Redis that starts lets itself be listened to before it has loaded what it is asked for.
+            session = await patiently(lambda: get_backend().aget(page.key))
+        except BackendUnavailable:
+            raise
         except BackendError:
             return
         if session is None:

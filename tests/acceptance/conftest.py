@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.acceptance.live_fleet import Fleet
 from tests.servers.celery_processes import CeleryBeat, CeleryWorker
 from tests.servers.process import child_environment
 from tests.servers.reaper import get_reaper
@@ -99,3 +100,19 @@ def site(redis_server: Callable[..., RedisServer], tmp_path: Path) -> Iterator[C
             return make_site(stack, tmp_path, state=state or redis_server(), broker=broker or redis_server(), **env)
 
         yield make
+
+
+@pytest.fixture(scope="session")
+def _fleet() -> Iterator[Fleet]:
+    with Fleet() as started:
+        yield started
+
+
+@pytest.fixture
+def fleet(_fleet: Fleet) -> Iterator[Fleet]:
+    """Three web servers of ``tests.survival_site`` behind nginx, with a Redis that forgets nothing.
+
+    All of them may be ended: what has ended is started again for the next test.
+    """
+    yield _fleet
+    _fleet.mend()
