@@ -12,6 +12,7 @@ ALLOWED_HOSTS = ["127.0.0.1", "shop.example"]
 CSRF_TRUSTED_ORIGINS = ["https://*.partner.example"]
 USE_TZ = True
 ROOT_URLCONF = "tests.hostile_site.urls"
+ASGI_APPLICATION = "tests.hostile_site.asgi.application"
 STATIC_URL = "/static/"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 LOGGING = logging_config(json=True)
@@ -24,7 +25,7 @@ DATABASES = {
     }
 }
 
-INSTALLED_APPS = ["django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sessions", "djust"]
+INSTALLED_APPS = ["django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sessions", "channels", "djust"]
 
 MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
