@@ -33,3 +33,4 @@ class LiveViewConsumer(AsyncConsumer):  # type: ignore[misc]
             code = message.get("code")
         finally:
             await socket.disconnected(code)
+            await socket.finished()

@@ -218,9 +218,10 @@ class Hub:
         key = socket.key
         if key is None:
             return
-        socket.touch_at = now + backend.default_ttl * 0.1
+        ttl = backend.default_ttl
+        socket.touch_at = now + ttl * 0.1 if ttl > 0 else float("inf")
         try:
-            lives = await backend.atouch(key, backend.default_ttl)
+            lives = await backend.atouch(key, ttl)
         except BackendError:
             # The store says itself that it is away. The next tick tries again.
             socket.touch_at = now

@@ -131,6 +131,11 @@ class LiveSocket:
             await self._give_up_session()
         self.hub.remove(self)
 
+    async def finished(self) -> None:
+        """Wait until what was at work when the socket was closed is done: a server that ends waits for its sockets."""
+        if self._task is not None:
+            await asyncio.wait({self._task})
+
     # From the hub
 
     def enqueue(self, job: Job) -> None:
@@ -194,6 +199,8 @@ class LiveSocket:
         backend = get_backend()
         if self.key is not None and self.key != token.key:
             await self._give_up_session()
+            if self.closed:
+                return
         self.client, self._left = frame["client"], False
         # From here on the hub hears when the session is ended, so that it cannot end unnoticed while it is read.
         self.hub.enter(self, token.key)
@@ -201,6 +208,9 @@ class LiveSocket:
         try:
             session = await backend.aget(token.key)
             page = page_of(session, request, token.view)
+            if self.closed:
+                # Whoever is gone by now did not join, and a page that was left ends soon.
+                return
             await backend.atouch(token.key, backend.default_ttl)
         except PageGone:
             await self.close(Close.GONE, "expired")

@@ -87,7 +87,7 @@ class Visitor:
             task.cancel()
 
     async def restore(self) -> None:
-        """Come back if the socket is closed. What the page shows then is what was acknowledged, and no more than sent."""
+        """Come back if the socket is closed: to what was acknowledged, and to no more than was sent."""
         if self.client.close_code is None:
             return
         self.codes.append(self.client.close_code)
@@ -155,3 +155,11 @@ class Crowd:
 
     def _tasks(self) -> list[asyncio.Task[None]]:
         return [visitor.task for visitor in self.visitors if visitor.task is not None]
+
+
+async def twin_of(client: LiveClient, base_url: str) -> LiveClient:
+    """Return the same page in another tab, as a browser duplicates it, connected to a server."""
+    twin = LiveClient(base_url, client._path, client.cookies, client._options)
+    twin._token, twin._url, twin._heartbeat = client._token, client._url, client._heartbeat
+    await twin.join()
+    return twin

@@ -1,0 +1,146 @@
+"""What happens to an event whose connection is cut, that is sent again, or that meets another: it counts once."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from djust.testing.live_client import Disconnected, LiveClient
+from tests.acceptance.live_crowd import come_back, count_in, eventually, pid_in, twin_of
+from tests.acceptance.live_fleet import proxied, terminate
+
+SLOW = ["increment_slowly", "increment_slowly_in_a_thread"]
+
+
+@pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    """End with the test what is entered here."""
+    with ExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture
+def effect() -> str:
+    """Return a name under which handlers count their side effects."""
+    return f"effect-{secrets.token_hex(6)}"
+
+
+async def test_an_event_whose_answer_was_lost_is_applied_once(fleet, stack, effect):
+    proxy, url = proxied(stack, fleet.servers[0])
+    client = await LiveClient.open(url, "/")
+    proxy.lose_replies()
+    with pytest.raises(Disconnected):
+        await client.event("increment_and_tell", name=effect)
+    assert client.last_number == 0
+    joined = await client.reconnect()
+    assert (joined["n"], count_in(client.html), fleet.effects(effect)) == (1, 1, 1)
+
+
+async def test_an_event_that_never_arrived_is_applied_once(fleet, stack, effect):
+    proxy, url = proxied(stack, fleet.servers[0])
+    client = await LiveClient.open(url, "/")
+    proxy.blackhole()
+    sent = asyncio.create_task(client.event("increment_and_tell", name=effect))
+    await eventually(lambda: client._unanswered)
+    await asyncio.to_thread(proxy.cut)
+    with pytest.raises(Disconnected):
+        await sent
+    proxy.restore()
+    joined = await client.reconnect()
+    assert (joined["n"], count_in(client.html), fleet.effects(effect)) == (0, 1, 1)
+
+
+async def test_another_server_knows_the_numbers_of_events(fleet, stack, effect):
+    proxy, url = proxied(stack, fleet.servers[0])
+    client = await LiveClient.open(url, "/")
+    proxy.lose_replies()
+    with pytest.raises(Disconnected):
+        await client.event("increment_and_tell", name=effect)
+    joined = await client.reconnect(fleet.servers[1].url)
+    assert (joined["n"], pid_in(client.html)) == (1, fleet.servers[1].process.pid)
+    # A client that sends it all the same is told that it was done.
+    answer = client._expect(1)
+    await client.send({"t": "event", "n": 1, "name": "increment_and_tell", "params": {"name": effect}})
+    assert await answer == {"t": "update", "n": 1, "splices": []}
+    assert (count_in(client.html), fleet.effects(effect)) == (1, 1)
+
+
+@pytest.mark.parametrize("other", [0, 1], ids=["same server", "another server"])
+async def test_of_two_tabs_with_one_page_the_second_is_shown_the_truth(fleet, effect, other):
+    first = await LiveClient.open(fleet.servers[0].url, "/")
+    second = await twin_of(first, fleet.servers[other].url)
+    await first.event("increment_and_tell", name=effect)
+    answer = await second.event("increment_and_tell", name=effect)
+    assert answer["conflict"] is True
+    assert (count_in(first.html), count_in(second.html)) == (1, 1)
+    # Either ran once: the second was not tried again.
+    assert fleet.effects(effect) == 2
+    answer = await second.event("increment_and_tell", name=effect)
+    assert "conflict" not in answer
+    answer = await first.event("increment_and_tell", name=effect)
+    assert answer["conflict"] is True
+    assert (count_in(first.html), count_in(second.html), fleet.effects(effect)) == (2, 2, 4)
+
+
+@pytest.mark.parametrize("handler", SLOW)
+async def test_what_is_at_work_when_a_connection_is_lost_is_finished(fleet, stack, effect, handler):
+    proxy, url = proxied(stack, fleet.servers[0])
+    client = await LiveClient.open(url, "/")
+    event = asyncio.create_task(client.event(handler, name=effect, seconds=2.0))
+    await eventually(lambda: fleet.effects(effect))
+    await asyncio.to_thread(proxy.cut)
+    with pytest.raises(Disconnected):
+        await event
+    joined = await client.reconnect()
+    # The same server waits for it, so that the page comes back with what it did.
+    assert (joined["n"], count_in(client.html), fleet.effects(effect)) == (1, 1, 1)
+    await client.event("increment")
+    assert count_in(client.html) == 2
+
+
+@pytest.mark.parametrize("handler", SLOW)
+async def test_what_two_servers_are_at_is_counted_once(fleet, stack, effect, handler):
+    proxy, url = proxied(stack, fleet.servers[0])
+    client = await LiveClient.open(url, "/")
+    event = asyncio.create_task(client.event(handler, name=effect, seconds=1.0))
+    await eventually(lambda: fleet.effects(effect))
+    await asyncio.to_thread(proxy.cut)
+    with pytest.raises(Disconnected):
+        await event
+    await client.reconnect(fleet.servers[1].url)
+    # Nobody can undo what the first did besides its state, but the state has it once.
+    assert (client.last_number, count_in(client.html)) == (1, 1)
+    await client.event("increment")
+    await client.reconnect(fleet.servers[2].url)
+    assert count_in(client.html) == 2
+
+
+@pytest.mark.parametrize("handler", SLOW)
+async def test_what_is_at_work_when_a_server_ends_is_finished_and_saved(fleet, effect, handler):
+    client = await LiveClient.open(fleet.servers[0].url, "/")
+    event = asyncio.create_task(client.event(handler, name=effect, seconds=2.0))
+    await eventually(lambda: fleet.effects(effect))
+    ending = asyncio.create_task(asyncio.to_thread(terminate, fleet.servers[0]))
+    with pytest.raises(Disconnected) as closed:
+        await event
+    assert closed.value.code == 1012
+    # The browser is away meanwhile: nobody sends the event again.
+    await ending
+    joined = await client.reconnect(fleet.servers[1].url)
+    assert (joined["n"], count_in(client.html), fleet.effects(effect)) == (1, 1, 1)
+
+
+async def test_a_server_that_is_killed_at_work_loses_nothing_that_was_acknowledged(fleet, effect):
+    client = await LiveClient.open(fleet.url, "/")
+    await client.event("increment")
+    event = asyncio.create_task(client.event("increment_slowly", name=effect, seconds=1.0))
+    await eventually(lambda: fleet.effects(effect))
+    await asyncio.to_thread(fleet.serving(pid_in(client.html)).kill)
+    with pytest.raises(Disconnected):
+        await event
+    await come_back(client)
+    assert (client.last_number, count_in(client.html), fleet.effects(effect)) == (2, 2, 2)
