@@ -8,6 +8,8 @@ from typing import Any
 from django.contrib.messages.storage.base import Message
 from django.core import signing
 
+from djust.live_view.request import packed
+
 CARRIED_HEADER = "X-Djust-Messages"
 _SALT = "djust.live_view.messages"
 _MAX_AGE_SECONDS = 60
@@ -16,17 +18,17 @@ _MAX_BYTES = 4_000
 
 def carry(messages: Iterable[Message]) -> str | None:
     """Return messages as a signed text for a header, or ``None`` if there are none. What is too much is left out."""
-    packed = [[m.level, str(m.message), m.extra_tags or ""] for m in messages]
-    while packed:
-        text = signing.dumps(packed, salt=_SALT, compress=True)
+    left = [packed(message) for message in messages]
+    while left:
+        text = signing.dumps(left, salt=_SALT, compress=True)
         if len(text) <= _MAX_BYTES:
             return text
-        packed.pop()
+        left.pop()
     return None
 
 
 def carried_messages(text: str | None) -> list[list[Any]]:
-    """Return level, text and tags of each message that ``carry`` signed less than a minute ago."""
+    """Return the messages that ``carry`` signed less than a minute ago, each as by ``packed``."""
     if not text:
         return []
     try:

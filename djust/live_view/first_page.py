@@ -21,6 +21,7 @@ from djust.live_view.attributes import explain, public_attributes, shape_of
 from djust.live_view.carried import CARRIED_HEADER, carried_messages
 from djust.live_view.errors import ViewError
 from djust.live_view.rendering import find_root, render
+from djust.live_view.request import shown_messages, unpacked
 from djust.live_view.runtime import path_of
 from djust.live_view.stored import PageRecord, current_locale, pack
 from djust.log import logger
@@ -35,8 +36,11 @@ def respond(view: Any, request: HttpRequest, kwargs: Mapping[str, Any]) -> HttpR
     Raises:
         ViewError: The view or its template is not written as it must be.
     """
-    for level, text, tags in carried_messages(request.headers.get(CARRIED_HEADER)):
-        messages.add_message(request, level, text, extra_tags=tags, fail_silently=True)
+    for flat in carried_messages(request.headers.get(CARRIED_HEADER)):
+        carried = unpacked(flat)
+        messages.add_message(
+            request, carried.level, carried.message, extra_tags=carried.extra_tags, fail_silently=True
+        )
     answer = _finished(view.mount(request, **kwargs))
     if isinstance(answer, HttpResponseBase):
         return cast(HttpResponse, answer)
@@ -68,6 +72,7 @@ def _store(view: Any, key: str, request: HttpRequest, uri: str) -> None:
         shape=shape_of(view_class),
         uri=uri,
         topics=sorted(view.djust.topics),
+        messages=shown_messages(getattr(request, "_messages", None)),
         **current_locale(),  # type: ignore[arg-type]
     )
     attributes = public_attributes(view)

@@ -77,6 +77,7 @@ class LivePage:
             InvalidEvent: What it brings along does not fit.
         """
         forget_computed(self.view)
+        self.record.messages = []
         if frame["t"] == "event":
             return self._event_steps(frame["name"], frame.get("args", []), frame.get("params", {}))
         if frame["t"] == "model":
@@ -147,14 +148,22 @@ class LivePage:
                 steps.append(partial(self._follow, navigation.url))
 
     def render(self) -> dict[str, Any]:
-        """Render the view and return what changed: an update without a number."""
+        """Render the view and return what changed: an update without a number.
+
+        It shows the messages that were shown before, too, unless there was an event since.
+        """
+        navigation = self.view.djust.navigation
+        # Taken before a template can show them: the page that is gone to shows them.
+        carried = carry(self.request.take_messages()) if navigation and navigation.kind == "redirect" else None
+        self.request.repeat_messages(self.record.messages)
         with in_turn(), self._locale():
             page = render(self.view, self.request, csrf_token=SimpleLazyObject(self._csrf), **{ON_SOCKET: True})
             html = inner_html(self.view, page)
         old = self.html
         self._html = html.encode()
         update: dict[str, Any] = {"t": "update", "splices": splices_between(old, html)}
-        return self._with_outbox(update)
+        self.record.messages = self.request.take_shown_messages()
+        return self._with_outbox(update, carried)
 
     def render_whole(self) -> dict[str, Any]:
         """Render the view and return all of it: an update without a number."""
@@ -204,16 +213,15 @@ class LivePage:
         view.setup(self.request, *match.args, **match.kwargs)
         return view
 
-    def _with_outbox(self, update: dict[str, Any]) -> dict[str, Any]:
+    def _with_outbox(self, update: dict[str, Any], carried: str | None) -> dict[str, Any]:
         runtime = self.view.djust
         if pushed := runtime.take_pushed():
             update["events"] = pushed
         navigation = runtime.take_navigation()
         if navigation is not None:
             update["nav"] = {"kind": navigation.kind, "url": navigation.url, "replace": navigation.replace}
-            if navigation.kind == "redirect" and (carried := carry(self.request.take_messages())):
+            if carried:
                 update["nav"]["messages"] = carried
-        self.request.forget_shown_messages()
         title = getattr(self.view, "page_title", None)
         if isinstance(title, str) and title != self._title:
             self._title = update["title"] = title

@@ -11,6 +11,10 @@ from urllib.parse import unquote
 from django.contrib.messages.storage.base import BaseStorage, Message
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, QueryDict
+from django.utils.safestring import SafeData, mark_safe
+
+#: How many messages a page goes on to show until its next event.
+MOST_MESSAGES = 10
 
 
 class SocketMessages(BaseStorage):
@@ -23,6 +27,10 @@ class SocketMessages(BaseStorage):
         return []
 
     _queued_messages: list[Message]
+
+    def repeat(self, messages: list[list[Any]]) -> None:
+        """Show messages again, before those that were added since. Each is what ``packed`` returned."""
+        self._queued_messages[:0] = [unpacked(message) for message in messages]
 
     def take(self) -> list[Message]:
         """Return, and forget, what no template has shown."""
@@ -96,14 +104,50 @@ class SocketRequest(HttpRequest):
         storage = self.__dict__.get("_messages")
         return storage.take() if storage is not None else []
 
-    def forget_shown_messages(self) -> None:
-        """Forget the messages that a template has shown, so that the next one does not show them again."""
+    def repeat_messages(self, messages: list[list[Any]]) -> None:
+        """Let the next template show messages again."""
+        if messages:
+            self._messages.repeat(messages)
+
+    def take_shown_messages(self) -> list[list[Any]]:
+        """Return, and forget, the messages that a template has shown."""
         storage = self.__dict__.get("_messages")
-        if storage is not None and storage.used:
-            del self.__dict__["_messages"]
+        if storage is None or not storage.used:
+            return []
+        del self.__dict__["_messages"]
+        return shown_messages(storage)
 
     def _get_scheme(self) -> str:
         return "https" if self._scope.get("scheme") in ("wss", "https") else "http"
+
+
+def shown_messages(storage: Any) -> list[list[Any]]:
+    """Return the messages that a template has shown, the last of them if they are many, each as by ``packed``.
+
+    Args:
+        storage: Where a request keeps its messages; ``None``: nowhere.
+    """
+    if storage is None or not storage.used:
+        return []
+    return [packed(message) for message in storage][-MOST_MESSAGES:]
+
+
+def packed(message: Message) -> list[Any]:
+    """Return a message as what can be stored and sent."""
+    flat = [message.level, _plain(message.message), _plain(message.extra_tags or "")]
+    return [*flat, True] if isinstance(message.message, SafeData) else flat
+
+
+def _plain(text: Any) -> str:
+    # What is marked as safe stays so through str() alone, and no store takes that.
+    return "".join([str(text)])
+
+
+def unpacked(flat: list[Any]) -> Message:
+    """Return the message of which ``packed`` made ``flat``."""
+    level, text, tags, *is_safe = flat
+    # It was safe when it was packed, and nobody but this site can have written it.
+    return Message(level, mark_safe(text) if is_safe else text, extra_tags=tags)  # noqa: S308
 
 
 def as_http(scope: Mapping[str, Any], path: str = "/", query: str = "") -> ASGIRequest:

@@ -26,6 +26,8 @@ class PageRecord:
     #: The number of the last event of each client.
     seen: dict[str, int] = field(default_factory=dict)
     topics: list[str] = field(default_factory=list)
+    #: The messages that the page shows until its next event.
+    messages: list[list[Any]] = field(default_factory=list)
     language: str | None = None
     timezone: str | None = None
 
@@ -60,6 +62,7 @@ def pack(attributes: Mapping[str, Any], record: PageRecord) -> dict[str, Any]:
             "uri": record.uri,
             "seen": dict(record.seen),
             "topics": record.topics,
+            **({"messages": record.messages} if record.messages else {}),
             "language": record.language,
             "timezone": record.timezone,
         },
