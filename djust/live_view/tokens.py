@@ -26,8 +26,9 @@ class PageToken(NamedTuple):
     view: str
     #: The user's id as text; empty for nobody.
     user: str
-    #: A digest of the Django session, or of the visitor's number where there is none.
-    browser: str
+    #: Digests of what tells the browser from others: the Django session, and for visitors who are not logged in, whose
+    #: session may begin later, their number.
+    browser: list[str]
 
 
 def issue(key: str, view: str, request: HttpRequest, visitor: str = "") -> str:
@@ -39,16 +40,17 @@ def issue(key: str, view: str, request: HttpRequest, visitor: str = "") -> str:
         request: The request for the page.
         visitor: The visitor's number, see ``visitor_of``.
     """
-    digest = browser_digest(session_key_of(request), visitor)
-    return signing.dumps([key, view, user_id(request), digest], salt=_SALT)
+    user = user_id(request)
+    digests = browser_digests(session_key_of(request), "" if user else visitor)
+    return signing.dumps([key, view, user, digests], salt=_SALT)
 
 
 def visitor_of(request: HttpRequest) -> tuple[str, bool]:
-    """Return the number of a visitor who has no Django session, and whether it is new and must be sent as a cookie."""
-    if session_key_of(request):
-        return "", False
+    """Return the number of a visitor, and whether it is new and must be sent as a cookie; empty if none is needed."""
     visitor = request.COOKIES.get(VISITOR_COOKIE, "")
-    return (visitor, False) if visitor else (secrets.token_urlsafe(16), True)
+    if visitor or session_key_of(request):
+        return visitor, False
+    return secrets.token_urlsafe(16), True
 
 
 def read(text: Any, request: HttpRequest) -> PageToken:
@@ -65,11 +67,8 @@ def read(text: Any, request: HttpRequest) -> PageToken:
         raise Refused(Close.TOKEN_REFUSED, "The token was not issued by this site.")
     if token.user != user_id(request):
         raise Refused(Close.LOGGED_OUT, "The page was made for another user.")
-    digests = {
-        browser_digest(session_key_of(request), ""),
-        browser_digest("", request.COOKIES.get(VISITOR_COOKIE, "")),
-    }
-    if token.browser not in digests:
+    digests = browser_digests(session_key_of(request), request.COOKIES.get(VISITOR_COOKIE, ""))
+    if not set(digests) & set(token.browser):
         raise Refused(Close.TOKEN_REFUSED, "The page was made for another browser.")
     return token
 
@@ -85,11 +84,10 @@ def login_digest(session_key: str) -> str:
     return hashlib.sha256(f"login:{session_key}".encode()).hexdigest()
 
 
-def browser_digest(session_key: str, visitor: str) -> str:
-    """Return what stands for a browser in a token. Neither key can be found from it: both are long random texts."""
-    if session_key:
-        return hashlib.sha256(f"session:{session_key}".encode()).hexdigest()[:32]
-    return hashlib.sha256(f"visitor:{visitor}".encode()).hexdigest()[:32] if visitor else "nobody"
+def browser_digests(session_key: str, visitor: str) -> list[str]:
+    """Return what stands for a browser in a token. Nothing can be found from it: both are long random texts."""
+    named = [("session", session_key), ("visitor", visitor)]
+    return [hashlib.sha256(f"{name}:{value}".encode()).hexdigest()[:32] for name, value in named if value]
 
 
 def session_key_of(request: Any) -> str:

@@ -50,11 +50,18 @@ def test_without_a_session_the_visitor_cookie_names_the_browser() -> None:
     assert len(number) > 20
     assert tokens.visitor_of(request())[0] != number
     assert tokens.visitor_of(request(visitor=number)) == (number, False)
-    assert tokens.visitor_of(request("s", visitor=number)) == ("", False)
+    assert tokens.visitor_of(request("s", visitor=number)) == (number, False)
+    assert tokens.visitor_of(request("s")) == ("", False)
     text = issue(request(), number)
     assert tokens.read(text, request(visitor=number)).key == "key"
     # A session that began since is still that of this browser.
     assert tokens.read(text, request("s", visitor=number)).key == "key"
+    # And a page of that session joins over a socket that was opened before it began.
+    assert tokens.read(issue(request("s"), number), request(visitor=number)).key == "key"
+
+
+def test_whoever_is_logged_in_is_known_by_the_session_alone() -> None:
+    assert code_of(issue(request("s", 1, "v"), "v"), request("other", 1, "v")) == Close.TOKEN_REFUSED
 
 
 @pytest.mark.parametrize(
@@ -125,4 +132,4 @@ def test_a_token_gives_no_key_of_a_session_away() -> None:
     text = issue(request("session-key", 1))
     body = signing.b64_decode(text.split(":")[0].encode())
     assert b"session-key" not in body
-    assert tokens.login_digest("session-key") != tokens.browser_digest("session-key", "")
+    assert tokens.login_digest("session-key") not in tokens.browser_digests("session-key", "")
