@@ -85,6 +85,8 @@ def test_the_gallery(page: Page, url: str) -> None:
     press(page, "Finish")
     expect(page).to_have_url(f"{url}/people/")
     expect(page).to_have_title("People")
+    connected(page)
+    expect(page.locator("p")).to_have_text("You have seen it all.")
 
 
 def test_the_form(page: Page) -> None:
