@@ -31,6 +31,8 @@ Job = Callable[[], Awaitable[None]]
 
 #: Characters of a reason: a closing frame holds 123 bytes.
 _LONGEST_REASON = 100
+#: How many of the largest frames may wait while a socket is busy. What was parsed takes many times its text in memory.
+_MAX_WAITING = 4
 #: What a browser reports when its page is closed or left: not a lost connection.
 _GOING_AWAY = 1001
 
@@ -46,6 +48,7 @@ class LiveSocket:
         "_scope",
         "_send",
         "_task",
+        "_waiting_size",
         "client",
         "closed",
         "heard_at",
@@ -78,6 +81,8 @@ class LiveSocket:
         self._left = False
         self._budget = FrameBudget(now, get_config().frame_burst)
         self._jobs: deque[Job] = deque()
+        #: Characters of the frames that wait among them.
+        self._waiting_size = 0
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -111,6 +116,9 @@ class LiveSocket:
         self.heard_at = asyncio.get_running_loop().time()
         try:
             self._budget.take(self.heard_at, config.frame_rate, config.frame_burst)
+            size = len(text or "")
+            if self._waiting_size + size > _MAX_WAITING * config.frame_max_bytes:
+                raise Refused(Close.TOO_MANY, "More is waiting to be done than a socket may send at once.")
             frame = protocol.parse(text, config.frame_max_bytes)
         except Refused as refused:
             await self._refuse(refused)
@@ -119,7 +127,8 @@ class LiveSocket:
             await self._answer({"t": "pong"})
         else:
             handle = {"join": self._join, "leave": self._leave}.get(frame["t"], self._change)
-            self.enqueue(partial(handle, frame))
+            self._waiting_size += size
+            self.enqueue(partial(self._take, handle, frame, size))
 
     async def disconnected(self, code: int | None) -> None:
         """Hear that the socket is closed. What is at work is finished and saved; what waits will be sent again."""
@@ -192,6 +201,12 @@ class LiveSocket:
             await self._show(page, partial(page.adopt, session), {})
 
     # Jobs
+
+    async def _take(
+        self, handle: Callable[[dict[str, Any]], Awaitable[None]], frame: dict[str, Any], size: int
+    ) -> None:
+        self._waiting_size -= size
+        await handle(frame)
 
     async def _join(self, frame: dict[str, Any]) -> None:
         request = SocketRequest(self._scope, "/")

@@ -79,6 +79,13 @@ def assert_unharmed(process: Process) -> None:
         assert crash not in output, process.tail(20)
 
 
+def resident_kb(process: Process) -> int:
+    """Return the memory that a process occupies."""
+    found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{process.pid}/status").read_text())
+    assert found is not None
+    return int(found.group(1))
+
+
 class Page:
     """A page as its browser got it."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-import re
 import secrets
 import time
 from pathlib import Path
@@ -15,23 +14,23 @@ from websockets.exceptions import ConnectionClosed
 
 from djust.live_view.protocol import Close
 from tests.integration.hostile.random_frames import RandomFrames
-from tests.integration.hostile.support import Page, Socket, Visitor, assert_unharmed, make_environment, server
-from tests.servers.process import Process
+from tests.integration.hostile.support import (
+    Page,
+    Socket,
+    Visitor,
+    assert_unharmed,
+    make_environment,
+    resident_kb,
+    server,
+)
 from tests.servers.redis_server import RedisServer
 
 FRAMES = 100_000
 SOCKETS = 40
-FRAMES_AT_ONCE = 40
+FRAMES_AT_ONCE = 25
 #: What the process may grow by after the first third of the frames.
 GROWTH_KB = 12_000
 ALLOWED = {code for code in Close if code >= 4400} - {Close.LOGGED_OUT, Close.FOREIGN_ORIGIN, Close.GONE, Close.SILENT}
-
-
-def resident_kb(process: Process) -> int:
-    """Return the memory that a process occupies."""
-    found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{process.pid}/status").read_text())
-    assert found is not None
-    return int(found.group(1))
 
 
 class Attack:
