@@ -116,10 +116,10 @@ class LiveSocket:
         self.heard_at = asyncio.get_running_loop().time()
         try:
             self._budget.take(self.heard_at, config.frame_rate, config.frame_burst)
+            frame = protocol.parse(text, config.frame_max_bytes)
             size = len(text or "")
             if self._waiting_size + size > _MAX_WAITING * config.frame_max_bytes:
                 raise Refused(Close.TOO_MANY, "More is waiting to be done than a socket may send at once.")
-            frame = protocol.parse(text, config.frame_max_bytes)
         except Refused as refused:
             await self._refuse(refused)
             return
