@@ -1,15 +1,15 @@
-/**
- * Bundle src/index.js and idiomorph into one file: `node build.js OUTFILE BANNER`.
- *
- * A LiveView morphs the inside of an element. What idiomorph has besides, for heads, whole documents and single nodes, is
- * left out: it would be a tenth of the file. A function that is not found fails the build, so that a new release of
- * idiomorph is looked at.
- */
+/** Bundle src/index.js and idiomorph into one file: `node build.js OUTFILE BANNER`. */
+
 import { readFile, writeFile } from "node:fs/promises";
 import { build } from "esbuild";
 import { minify } from "terser";
 
-const LEFT_OUT = {
+/**
+ * A page morphs the inside of an element, and looks after fields and focus itself. What idiomorph has besides, for heads,
+ * whole documents, single nodes and values, would be an eighth of the file, so these functions get shorter bodies. One
+ * that is not found fails the build: a new release of idiomorph has to be looked at.
+ */
+const SHORTER_BODIES = {
   "function withHeadBlocking": "{ return callback(ctx); }",
   "function handleHeadElement": "{}",
   "function saveAndRestoreFocus": "{ return fn(); }",
@@ -21,6 +21,18 @@ const LEFT_OUT = {
   "function syncInputValue": "{}",
   "function syncBooleanAttribute": "{}",
   "function ignoreValueOfActiveElement": "{ return false; }",
+  "function createMorphContext": `{
+    const doc = oldNode.ownerDocument;
+    return {
+      ...createIdMaps(oldNode, newContent),
+      ...config,
+      target: oldNode,
+      doc,
+      pantry: createPantry(doc),
+      activeElementAndParents: createActiveElementAndParents(oldNode, doc),
+      callbacks: { ...defaults.callbacks, ...config.callbacks },
+    };
+  }`,
 };
 
 /** Names of properties that nobody else sees: those of idiomorph's context, and our own. */
@@ -28,7 +40,7 @@ const INTERNAL = new RegExp(
   "^(?:" +
     "persistentIds|idMap|activeElementAndParents|ignoreActive(?:Value)?|morphStyle|newContent|pantry|config|callbacks|" +
     "(?:before|after)(?:Node|Attribute)\\w+|restoreFocus|should\\w+|afterHeadMorphed|(?:input|option|textArea|template|head)Element|elt|" +
-    "outbox|joinFrame|hasNext|acknowledge|rewind|subject|trigger|isAhead|isAnother(?:Page)?|isSame|how" +
+    "outbox|element|parts|edits|joinFrame|hasNext|acknowledge|rewind|subject|trigger|isAhead|isAnother(?:Page)?|isSame|how" +
     ")$",
 );
 
@@ -37,7 +49,7 @@ const slimIdiomorph = {
   setup({ onLoad }) {
     onLoad({ filter: /idiomorph\.esm\.js$/ }, async ({ path }) => {
       const source = await readFile(path, "utf8");
-      return { contents: Object.entries(LEFT_OUT).reduce(withBody, source) };
+      return { contents: Object.entries(SHORTER_BODIES).reduce(withBody, source) };
     });
   },
 };

@@ -64,11 +64,15 @@ export function connect() {
   else socket = openSocket(config, join, receive, lose);
 }
 
-/** Leave the page on purpose. */
-export function disconnect() {
-  clearTimeout(retry);
+/** Leave the page on purpose. A page that the browser may show again must close its socket; others are closed by it. */
+export function leave({ persisted }) {
   flush();
   if (isConnected) socket.send({ t: "leave" });
+  if (persisted) disconnect();
+}
+
+function disconnect() {
+  clearTimeout(retry);
   socket?.close();
   socket = undefined;
   isOpen = isConnected = false;

@@ -1,7 +1,7 @@
 import { addBanner } from "./banner.js";
 import { readConfig } from "./config.js";
 import { startEvents } from "./events.js";
-import { add, connect, disconnect, isConnected, show } from "./connection.js";
+import { add, connect, isConnected, leave, show } from "./connection.js";
 import { noteOpen } from "./morph.js";
 import { startNavigation, visit } from "./navigation.js";
 import { Page } from "./page.js";
@@ -25,7 +25,7 @@ function start() {
   startEvents();
   startNavigation();
   for (const type of ["online", "offline", "pageshow"]) addEventListener(type, connect);
-  addEventListener("pagehide", disconnect);
+  addEventListener("pagehide", leave);
   document.addEventListener("visibilitychange", () => document.hidden || connect());
   if (config.token) show(new Page(config.token), config);
 }

@@ -1,10 +1,16 @@
 /** Return the address that a link with dj-patch or dj-navigate leads to. */
 export const addressOf = (link, text) => new URL(text || link.getAttribute("href") || "", location.href);
 
-/** Let links of this page's address say that they lead here; where an author says something else, leave it. */
-export function markCurrentLinks() {
-  for (const link of document.querySelectorAll("[dj-navigate]")) {
-    const { origin, pathname } = addressOf(link, link.getAttribute("dj-navigate"));
+/**
+ * Let links that say where they lead only to us be links to everybody, keyboards included; and let those to this page say
+ * so, unless an author says something else of them.
+ */
+export function markLinks() {
+  for (const link of document.querySelectorAll("a[dj-patch],a[dj-navigate]")) {
+    const text = link.getAttribute("dj-navigate");
+    const { href, origin, pathname } = addressOf(link, text ?? link.getAttribute("dj-patch"));
+    if (!link.hasAttribute("href")) link.href = href;
+    if (text === null) continue;
     if (origin === location.origin && pathname === location.pathname) {
       if (!link.hasAttribute("aria-current")) link.setAttribute("aria-current", "page");
     } else if (link.getAttribute("aria-current") === "page") link.removeAttribute("aria-current");

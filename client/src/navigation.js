@@ -2,7 +2,7 @@
 
 import { say } from "./banner.js";
 import { readConfig } from "./config.js";
-import { markCurrentLinks } from "./links.js";
+import { markLinks } from "./links.js";
 import { add, page, show } from "./connection.js";
 import { lift } from "./loading.js";
 import { morph } from "./morph.js";
@@ -23,7 +23,7 @@ export function startNavigation() {
   history.scrollRestoration = "manual";
   addEventListener("pageshow", () => (history.scrollRestoration = "manual"));
   addEventListener("pagehide", () => (history.scrollRestoration = "auto"));
-  markCurrentLinks();
+  markLinks();
 }
 
 /** Stay on the view and change its address. */
@@ -93,7 +93,7 @@ export async function visit(url, options = {}) {
   document.title = next.title;
   show(config.token && new Page(config.token), config);
   if (isSame) putBack(typed);
-  markCurrentLinks();
+  markLinks();
   scrollBack(scroll);
 }
 

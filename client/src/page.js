@@ -1,6 +1,6 @@
 import { isComposing, isField, reset, wasEdited } from "./fields.js";
 import * as loading from "./loading.js";
-import { markCurrentLinks } from "./links.js";
+import { markLinks } from "./links.js";
 import { morph, parse } from "./morph.js";
 import { Outbox } from "./outbox.js";
 import { isPending } from "./pending.js";
@@ -48,7 +48,7 @@ export class Page {
     if (frame.title != null) document.title = frame.title;
     if (frame.t !== "error" && !frame.conflict) done.forEach(takeOver);
     done.forEach((entry) => entry.done?.(frame));
-    markCurrentLinks();
+    markLinks();
   }
 
   /** Forget what is not acknowledged, and return it. */

@@ -14,6 +14,7 @@ USE_TZ = True
 ROOT_URLCONF = "tests.live_site.urls"
 ASGI_APPLICATION = "tests.live_site.asgi.application"
 STATIC_URL = "/static/"
+STATICFILES_DIRS = [Path(__file__).parent / "static"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 LOGIN_URL = "/login/"
@@ -62,3 +63,4 @@ DJUST_CONFIG: dict[str, Any] = {
 }
 if "REDIS_URL" in os.environ:
     DJUST_CONFIG["REDIS_URL"] = os.environ["REDIS_URL"]
+    DJUST_CONFIG["KEY_PREFIX"] = os.environ.get("KEY_PREFIX", "djust:")

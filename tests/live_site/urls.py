@@ -12,7 +12,7 @@ from tests.live_site import views
 
 def report(request: HttpRequest) -> HttpResponse:
     """A page of another kind, which the browser has to load by itself."""
-    return HttpResponse("<!doctype html><title>Report</title><h1>Report</h1>")
+    return HttpResponse("<!doctype html><title>Report</title><link rel=icon href=data:,><h1>Report</h1>")
 
 
 urlpatterns = [
@@ -22,6 +22,7 @@ urlpatterns = [
     path("tasks/", views.Tasks.as_view(), name="tasks"),
     path("search/", views.Search.as_view(), name="search"),
     path("items/<int:number>/", views.Item.as_view(), name="item"),
+    path("chart/", views.Chart.as_view(), name="chart"),
     path("room/", views.Room.as_view(), name="room"),
     path("report/", report, name="report"),
     path("about/", TemplateView.as_view(template_name="about.html"), name="about"),

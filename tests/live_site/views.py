@@ -189,6 +189,19 @@ class Item(LiveView):
         self.likes += 1
 
 
+class Chart(LiveView):
+    """Its page has a script of its own."""
+
+    template_name = "chart.html"
+
+    def mount(self, request: HttpRequest, **kwargs: Any) -> None:
+        self.points = 0
+
+    @event_handler
+    def add(self) -> None:
+        self.points += 1
+
+
 class Room(LiveView):
     """What one visitor says, all of them see."""
 
