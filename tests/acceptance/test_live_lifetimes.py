@@ -18,7 +18,6 @@ from tests.acceptance.live_crowd import count_in, eventually, twin_of
 from tests.acceptance.live_fleet import Fleet, options, proxied
 from tests.servers.uvicorn_server import UvicornServer
 
-
 ONE_MINUTE = timedelta(minutes=1)
 
 
