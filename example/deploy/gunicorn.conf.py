@@ -4,6 +4,7 @@ Its variables stand in .env.example. `pip install "djust[server]"` brings what i
 `--loop uvloop` is an error, and without websockets every WebSocket is answered with a plain 404.
 """
 
+import math
 import os
 
 # `uvicorn.workers.UvicornWorker` is deprecated: uvicorn has moved it into a package of its own.
@@ -45,7 +46,7 @@ forwarded_allow_ips = os.environ.get("FORWARDED_ALLOW_IPS") or "127.0.0.1"
 
 # Seconds. A worker whose event loop hangs for so long is killed and started anew.
 timeout = 60
-graceful_timeout = 25
+graceful_timeout = 25 + math.ceil(float(os.environ.get("DRAIN_SECONDS") or "0"))
 # Longer than nginx keeps its connections (nginx.conf: keepalive_timeout of the upstream), so that nginx closes first.
 keepalive = 75
 
@@ -61,8 +62,8 @@ preload_app = False
 
 # The lines of gunicorn and uvicorn look like those of the site, and the settings decide which are written.
 # `--log-level warning` would silence `--access-log`, whose lines are of the level INFO: ACCESS_LOG=0 does only that.
-logconfig_dict = logging_config(
-    json=(os.environ.get("LOG_FORMAT") or "json") == "json",
-    level=(os.environ.get("LOG_LEVEL") or "INFO").upper(),
-)
-logconfig_dict["loggers"]["gunicorn.error"] = {"handlers": [], "propagate": True}
+_level = (os.environ.get("LOG_LEVEL") or "INFO").upper()
+logconfig_dict = logging_config(json=(os.environ.get("LOG_FORMAT") or "json") == "json", level=_level)
+# The worker gives uvicorn's loggers what these have, so they need a handler of their own.
+for _name in ("gunicorn.error", "gunicorn.access"):
+    logconfig_dict["loggers"][_name] = {"handlers": ["stderr"], "propagate": False, "level": _level}

@@ -10,6 +10,8 @@ from contextlib import closing
 
 import httpx
 import pytest
+from websockets.exceptions import ConnectionClosedError
+from websockets.sync.client import connect
 
 from djust.state_backend import RedisStateBackend
 from tests.acceptance.deployment import SECRETS, WEB, Deployment
@@ -33,6 +35,15 @@ def test_the_site_answers_over_https_and_plain_requests_are_led_there(deployment
     redirect = httpx.get(f"{deployment.nginx.redirect_url}/admin/?next=/")
     assert redirect.status_code == 301
     assert redirect.headers["location"] == f"https://{HOST}/admin/?next=/"
+
+
+def test_a_websocket_reaches_the_application(deployment):
+    url = f"{deployment.nginx.url.replace('https', 'wss', 1)}/ws/live/"
+    with connect(url, ssl=deployment.tls(), origin=deployment.nginx.url) as opened:
+        opened.send("not a frame")
+        with pytest.raises(ConnectionClosedError) as closed:
+            opened.recv(timeout=30)
+    assert closed.value.rcvd.code == 4400
 
 
 def test_every_service_is_healthy_by_its_own_check(deployment):

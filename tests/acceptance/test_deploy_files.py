@@ -165,7 +165,7 @@ def test_the_image_is_made_of_what_is_there():
     for source in re.findall(r"^COPY (?!--from)(\S+)", text, re.MULTILINE):
         assert (ROOT / source).exists()
     ignored = (DEPLOY / "Dockerfile.dockerignore").read_text().splitlines()
-    for needed in ("pyproject.toml", "README.md", "LICENSE", "requirements-dev.lock", "djust", "example"):
+    for needed in ("pyproject.toml", "hatch_build.py", "requirements-dev.lock", "client", "djust", "example"):
         assert f"!{needed}" in ignored
     assert "example/deploy/.env" in ignored
 

@@ -150,7 +150,7 @@ def adapted(
 ) -> str:
     """Return the configuration for this machine. Each substitution has to find something to substitute."""
     (directory / "logs").mkdir(exist_ok=True)
-    servers = "\n".join(f"        server {HOST}:{port} max_fails=3 fail_timeout=1s;" for port in upstreams)
+    servers = "\n".join(f"        server {HOST}:{port} max_fails=0;" for port in upstreams)
     changes = [
         (r"^ *server 10\.0\.1\.1\d:8000.*\n(^ *server 10\.0\.1\.1\d:8000.*\n)*", f"{servers}\n"),
         (r"^ *listen \[::\]:.*\n", ""),
