@@ -13,7 +13,7 @@ from typing import Any
 from django.utils.functional import cached_property as django_cached_property
 
 from djust.codec.refusal import find_unsupported
-from djust.live_view.errors import ViewError
+from djust.live_view.errors import PageStale
 
 #: What Django's ``View`` keeps on an instance, and what the runtime adds to a stored state.
 NOT_STATE = frozenset({"request", "args", "kwargs", "head", "djust"})
@@ -117,11 +117,17 @@ def _last(name: Any) -> Any:
 
 
 def restore(view: Any, state: Mapping[str, Any]) -> None:
-    """Give ``view`` the public attributes of a stored state, and no others."""
+    """Give ``view`` the public attributes of a stored state, and no others.
+
+    Raises:
+        PageStale: What was an attribute when it was stored is computed by this release.
+    """
     for name in public_attributes(view):
         delattr(view, name)
+    computed = _computed(view.__class__)
     for name, value in state.items():
-        if name != RUNTIME_KEY:
-            if hasattr(type(view), name) and isinstance(inspect.getattr_static(type(view), name), property):
-                raise ViewError(f"{type(view).__name__}.{name} is a property and cannot be restored as state.")
-            setattr(view, name, value)
+        if name == RUNTIME_KEY:
+            continue
+        if name in computed or isinstance(inspect.getattr_static(view.__class__, name, None), property):
+            raise PageStale
+        setattr(view, name, value)

@@ -361,6 +361,9 @@ class LiveSocket:
                 await self._jobs.popleft()()
         except Refused as refused:
             await self._refuse(refused)
+        except PageStale:
+            # Another release saved the page meanwhile.
+            await self._answer({"t": "stale"})
         except BackendUnavailable:
             await self.close(Close.TRY_LATER)
         except Exception as error:  # noqa: BLE001 - nobody awaits this task: what goes wrong is logged, and ends the socket

@@ -13,6 +13,7 @@ from django.utils.functional import cached_property as django_cached_property
 
 from djust import LiveView, event_handler
 from djust.live_view.attributes import explain, forget_computed, public_attributes, restore, shape_of
+from djust.live_view.errors import PageStale
 
 
 class Shop(LiveView):
@@ -89,6 +90,12 @@ def test_restoring_gives_what_was_stored_and_nothing_else() -> None:
     assert (view.default, view.changed, view.total) == (3, 4, 5)
     assert not hasattr(view, "_live")
     assert view._hidden == 1
+
+
+@pytest.mark.parametrize("name", ["total", "expensive", "expensive_too"])
+def test_what_is_computed_by_this_release_makes_a_page_stale(name: str) -> None:
+    with pytest.raises(PageStale):
+        restore(Shop(), {"items": [], name: 3})
 
 
 # Errors
