@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TypeVar
 
 from djust.exceptions import BackendUnavailable, VersionConflict
 from djust.live_view.page import LivePage
+from djust.live_view.threads import in_thread
 from djust.state_backend.registry import get_backend
 
 T = TypeVar("T")
@@ -74,7 +76,7 @@ async def keep_number(page: LivePage, client: str, number: int | None) -> bool:
         session = await get_backend().aget(page.key)
         if session is None:
             return False
-        page.adopt(session)
+        await in_thread(partial(page.adopt, session))
         if number is None or page.record.has_seen(client, number):
             return True
         page.record.note(client, number)

@@ -222,7 +222,8 @@ class LiveSocket:
         await self.hub.settle(token.key, self.client, self)
         try:
             session = await backend.aget(token.key)
-            page = page_of(session, request, token.view)
+            # What the author does in setup() may ask the database.
+            page = await in_thread(partial(page_of, session, request, token.view))
             if self.closed:
                 # Whoever is gone by now did not join, and a page that was left ends soon.
                 return

@@ -14,6 +14,7 @@ import pytest
 from django.http import HttpRequest
 from django.test import AsyncClient, override_settings
 from django.urls import path
+from django.utils.asyncio import async_unsafe
 
 from djust import LiveView, event_handler
 from djust.live_view.protocol import Close
@@ -23,8 +24,17 @@ from djust.state_backend import get_backend
 PAGE = "{% load live_tags %}<head>{% djust_client_config %}</head><body dj-root>{{ count }}{{ broken.0 }}</body>"
 
 
+@async_unsafe
+def ask_database() -> None:
+    """Do what must not be done in an event loop."""
+
+
 class Counter(LiveView):
     template_name = "counter.html"
+
+    def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        super().setup(request, *args, **kwargs)
+        ask_database()
 
     def mount(self, request: HttpRequest, **kwargs: Any) -> None:
         self.count = 0
