@@ -5,41 +5,68 @@ import { build } from "esbuild";
 import { minify } from "terser";
 
 /**
- * A page morphs the inside of an element, and looks after fields and focus itself. What idiomorph has besides, for heads,
- * whole documents, single nodes and values, would be an eighth of the file, so these functions get shorter bodies. One
- * that is not found fails the build: a new release of idiomorph has to be looked at.
+ * A page morphs the inside of an element, gives the callbacks that it needs, and looks after fields and focus itself. What
+ * idiomorph has besides, for heads, whole documents, single nodes and values, would be a sixth of the file, so these
+ * declarations get shorter bodies. One that is not found fails the build: a new release of idiomorph has to be looked at.
  */
 const SHORTER_BODIES = {
-  "function withHeadBlocking": "{ return callback(ctx); }",
-  "function handleHeadElement": "{}",
-  "function saveAndRestoreFocus": "{ return fn(); }",
-  "function morphOuterHTML": "{}",
-  "function normalizeElement": "{ return content; }",
-  "function normalizeParent": "{ return newContent; }",
-  "function parseContent": "{}",
-  "class SlicedParentNode": "{}",
+  "const defaults": "{}",
+  "function morph": `{
+    const ctx = createMorphContext(oldNode, newContent, config);
+    morphChildren(ctx, oldNode, newContent);
+    ctx.pantry.remove();
+  }`,
+  "function createNode": `{
+    const isKnown = ctx.idMap.has(newChild);
+    const node = ctx.doc.importNode(newChild, !isKnown);
+    oldParent.insertBefore(node, insertionPoint);
+    if (isKnown) morphNode(node, newChild, ctx);
+    ctx.callbacks.afterNodeAdded(node);
+    return node;
+  }`,
+  "function removeNode": "{ ctx.idMap.has(node) ? moveBefore(ctx.pantry, node, null) : node.remove(); }",
+  "function moveBeforeById": `{
+    const selector = "#" + CSS.escape(id);
+    const node = ctx.target.querySelector(selector) || ctx.pantry.querySelector(selector);
+    removeElementFromAncestorsIdMaps(node, ctx);
+    moveBefore(parentNode, node, after);
+    return node;
+  }`,
+  "function morphNode": `{
+    if (ctx.callbacks.beforeNodeMorphed(oldNode, newContent)) {
+      morphAttributes(oldNode, newContent, ctx);
+      morphChildren(ctx, oldNode, newContent);
+      ctx.callbacks.afterNodeMorphed(oldNode);
+    }
+    return oldNode;
+  }`,
   "function syncInputValue": "{}",
-  "function syncBooleanAttribute": "{}",
+  "function ignoreAttribute": "{ return !ctx.callbacks.beforeAttributeUpdated(attr, element); }",
   "function ignoreValueOfActiveElement": "{ return false; }",
   "function createMorphContext": `{
     const doc = oldNode.ownerDocument;
     return {
       ...createIdMaps(oldNode, newContent),
-      ...config,
       target: oldNode,
       doc,
       pantry: createPantry(doc),
       activeElementAndParents: createActiveElementAndParents(oldNode, doc),
-      callbacks: { ...defaults.callbacks, ...config.callbacks },
+      callbacks: config.callbacks,
     };
+  }`,
+  "function findIdElements": `{
+    return [...root.querySelectorAll('[id]:not([id=""])')].map((elt) => ({ elt, id: elt.getAttribute("id") }));
+  }`,
+  "const { normalizeElement": "{ return {}; }",
+  "const is": `{
+    return { element: (node) => node.nodeType === 1, templateElement: (node) => node.localName === "template" };
   }`,
 };
 
 /** Names of properties that nobody else sees: those of idiomorph's context, and our own. */
 const INTERNAL = new RegExp(
   "^(?:" +
-    "persistentIds|idMap|activeElementAndParents|ignoreActive(?:Value)?|morphStyle|newContent|pantry|config|callbacks|" +
-    "(?:before|after)(?:Node|Attribute)\\w+|restoreFocus|should\\w+|afterHeadMorphed|(?:input|option|textArea|template|head)Element|elt|" +
+    "persistentIds|idMap|activeElementAndParents|pantry|callbacks|(?:before|after)(?:Node|Attribute)\\w+|templateElement|elt|" +
     "outbox|element|parts|edits|joinFrame|hasNext|acknowledge|rewind|subject|trigger|isAhead|isAnother(?:Page)?|isSame|how" +
     ")$",
 );
@@ -56,7 +83,7 @@ const slimIdiomorph = {
 
 /** Return the source with another body for one declaration; bodies end where a brace is indented as the declaration. */
 function withBody(source, [declaration, body]) {
-  const found = new RegExp(`^( *)${declaration}\\b([^{]*)\\{$.*?^\\1\\}$`, "ms");
+  const found = new RegExp(`^( *)${declaration}\\b(.*?)\\{$.*?^\\1\\}`, "ms");
   if (!found.test(source)) throw new Error(`idiomorph has no ${declaration} any more: see client/build.js.`);
   return source.replace(found, (_, indent, head) => `${indent}${declaration}${head}${body}`);
 }

@@ -2,7 +2,7 @@
 
 import { waitingTime } from "./backoff.js";
 import { say, saySoon } from "./banner.js";
-import { follow, moveTo, renew } from "./navigation.js";
+import { follow, moveTo, renew, resume } from "./navigation.js";
 import { tell, tellAbout } from "./notices.js";
 import { takeTurn } from "./pace.js";
 import { flush } from "./pending.js";
@@ -122,6 +122,7 @@ function joined() {
   document.querySelectorAll("[dj-cloak]").forEach((element) => element.removeAttribute("dj-cloak"));
   tell("connected");
   pump();
+  resume();
 }
 
 function lose(code, reason) {

@@ -38,7 +38,6 @@ export function morph(root, next, { isAhead = () => false, isAnotherPage = false
   identify(root);
   identify(next);
   Idiomorph.morph(root, next, {
-    morphStyle: "innerHTML",
     callbacks: {
       afterNodeAdded: noteOpen,
       beforeNodeMorphed(element, counterpart) {

@@ -3,21 +3,27 @@
 import { say } from "./banner.js";
 import { readConfig } from "./config.js";
 import { markLinks } from "./links.js";
-import { add, page, show } from "./connection.js";
+import { add, isConnected, page, show } from "./connection.js";
 import { lift } from "./loading.js";
 import { morph } from "./morph.js";
 import { Page } from "./page.js";
 import { flush } from "./pending.js";
 import { putBack, remember } from "./recovery.js";
 
+/** What nginx answers, and what is beyond it: the application was not asked. */
+const BAD_GATEWAY = 502;
+
 /** Where each entry of the history was scrolled to, by the id that its state holds. */
 const scrolled = new Map();
-let entry = history.state?.djust;
+let entry = history.state?.djust ?? Date.now();
 /** Path and query of what is shown. */
 let shown = here();
 let fetching;
+/** Shows the page of the address, where it could not be fetched when the address changed. */
+let unfinished;
 
 export function startNavigation() {
+  write(location.href, "keep");
   addEventListener("popstate", pop);
   // A page that the browser loads by itself is scrolled by the browser.
   history.scrollRestoration = "manual";
@@ -48,6 +54,9 @@ export function follow({ kind, url, replace, messages }) {
 /** Go to the page of the address, which is another view's. */
 export const moveTo = (uri) => visit(uri, { how: "keep" });
 
+/** Take up again what failed while there was no connection. */
+export const resume = () => unfinished?.();
+
 /** Fetch the page of the address afresh. What is typed stays, and is told to the server. */
 export const renew = () => visit(location.href, { how: "keep", isSame: true, scroll: [scrollX, scrollY] });
 
@@ -63,23 +72,34 @@ export const renew = () => visit(location.href, { how: "keep", isSame: true, scr
 export async function visit(url, options = {}) {
   const { how = "push", messages, isSame, scroll } = options;
   const target = new URL(url, location.href);
+  if (target.origin !== location.origin) {
+    location.assign(target);
+    return;
+  }
+  unfinished = undefined;
   fetching?.abort();
   fetching = new AbortController();
   const { signal } = fetching;
   flush();
-  let response, html;
+  let response, next, config;
   try {
     const headers = { "X-Djust": "1", ...(messages && { "X-Djust-Messages": messages }) };
     response = await fetch(target, { headers, signal });
-    html = await response.text();
+    if (response.status >= BAD_GATEWAY) throw response;
+    next = new DOMParser().parseFromString(await response.text(), "text/html");
+    config = readConfig(next);
   } catch {
-    if (!signal.aborted) say("The page could not be loaded.", "Try again", () => visit(url, options));
-    return;
+    if (signal.aborted) return;
+    // While the server can be reached, it leads elsewhere, where only the browser may go.
+    if (!isConnected) {
+      const again = () => visit(url, options);
+      say("The page could not be loaded.", "Try again", again);
+      if (how === "keep") unfinished = again;
+      return;
+    }
   }
   if (signal.aborted) return;
-  const next = new DOMParser().parseFromString(html, "text/html");
-  const config = readConfig(next);
-  if (!config || !response.url.startsWith(location.origin) || bringsMore(next)) {
+  if (!config || !response.url.startsWith(`${location.origin}/`) || bringsMore(next)) {
     if (target.href === location.href) location.reload();
     else location[how === "push" ? "assign" : "replace"](target);
     return;
@@ -98,9 +118,15 @@ export async function visit(url, options = {}) {
 }
 
 function pop() {
-  fetching?.abort();
   scrolled.set(entry, [scrollX, scrollY]);
   entry = history.state?.djust;
+  if (!entry) {
+    // The browser went to a mark in this page, and has scrolled.
+    entry = Date.now();
+    write(location.href, "keep");
+    return;
+  }
+  fetching?.abort();
   const scroll = scrolled.get(entry);
   const [path] = shown.split("?");
   if (here() === shown) scrollBack(scroll);

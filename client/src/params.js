@@ -12,7 +12,8 @@ export function attributeParams(element) {
   for (const prefix of PREFIXES) {
     for (const { name, value } of element.attributes) {
       const isNamed = name.startsWith(prefix) && (prefix !== "data-" || !name.startsWith("data-dj-"));
-      if (isNamed) params[name.slice(prefix.length).replaceAll("-", "_")] = typed(value);
+      // What some write after a colon, a type, is for the handler's hints to say.
+      if (isNamed) params[name.slice(prefix.length).split(":")[0].replaceAll("-", "_")] = typed(value);
     }
   }
   return params;

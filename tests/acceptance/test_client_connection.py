@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, WebSocketRoute, expect
 
 from tests.acceptance.chromium import Chromium, complaints
-from tests.live_site.serving import connected, open_live, serve
+from tests.live_site.serving import connected, open_live, prepared_database, serve
 from tests.live_site.wire import Wire
 from tests.servers.redis_server import RedisServer
 from tests.servers.uvicorn_server import UvicornServer
@@ -175,9 +175,30 @@ def test_a_logout_reloads_the_page(page: Page, wire: Wire) -> None:
     assert page.evaluate("window.isFirstDocument") is None
 
 
+def test_whoever_logs_out_is_logged_out_in_every_tab(chromium: Chromium) -> None:
+    with serve(**prepared_database()) as web:
+        first = chromium.page(web.url)
+        first.goto("/login/?next=/")
+        first.get_by_label("Username").fill("ada")
+        first.get_by_label("Password").fill("pw")
+        first.get_by_role("button", name="Log in").click()
+        expect(first.locator("#user")).to_have_text("ada")
+        second = first.context.new_page()
+        second.goto("/")
+        expect(second.locator("#user")).to_have_text("ada")
+        connected(second)
+        first.get_by_role("button", name="Log out").click()
+        expect(second.locator("#user")).to_have_count(0)
+        for page in (first, second):
+            connected(page)
+            increment(page)
+            expect_count(page, 1)
+        first.context.close()
+
+
 def test_a_reload_that_does_not_help_is_not_repeated(page: Page) -> None:
-    loads: list[str] = []
-    page.on("framenavigated", lambda frame: loads.append(frame.url))
+    loads: list[Page] = []
+    page.on("domcontentloaded", loads.append)
     page.route_web_socket("**/ws/live/", lambda socket: socket.close(code=4401))
     page.goto("/")
     expect(page.locator(".dj-banner")).to_contain_text("The server refuses this page.")

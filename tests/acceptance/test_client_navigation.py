@@ -10,6 +10,7 @@ from playwright.sync_api import Page, Route, expect
 
 from tests.acceptance.chromium import Chromium, complaints
 from tests.live_site.serving import connected, open_live, serve
+from tests.live_site.wire import Wire
 from tests.servers.waiting import wait_until
 
 
@@ -34,7 +35,8 @@ def page(chromium: Chromium, url: str) -> Iterator[Page]:
     connected(opened)
     opened.evaluate("window.isFirstDocument = true")
     yield opened
-    assert [text for text in bad if "net::ERR_" not in text] == []
+    # The browser itself says what it could not load.
+    assert [text for text in bad if not re.search(r"net::ERR_|Failed to load resource", text)] == []
     opened.context.close()
 
 
@@ -218,15 +220,84 @@ def test_scroll_positions_are_restored(page: Page) -> None:
     wait_until(lambda: page.evaluate("scrollY") == 700, what="the position after a reload")
 
 
-def test_a_page_that_cannot_be_fetched_can_be_tried_again(page: Page) -> None:
-    page.route("**/tasks/", lambda route: route.abort())
+@pytest.fixture
+def wire(page: Page) -> Wire:
+    """The page with a wire that can be cut."""
+    made = Wire(page)
+    page.reload()
+    connected(page)
+    page.evaluate("window.isFirstDocument = true")
+    return made
+
+
+def cut(wire: Wire) -> None:
+    """Make everything unreachable."""
+    wire.is_cut = True
+    wire.page.route("**/tasks/", lambda route: route.abort())
+    wire.close(1011)
+    expect(wire.page.locator("body")).to_have_class("dj-disconnected")
+
+
+def test_a_page_that_cannot_be_fetched_can_be_tried_again(page: Page, wire: Wire) -> None:
+    cut(wire)
     follow(page, "Tasks")
     expect(page.locator(".dj-banner")).to_contain_text("The page could not be loaded.")
     expect(page.locator("h1")).to_have_text("Home")
+    wire.is_cut = False
     page.unroute("**/tasks/")
     page.get_by_role("button", name="Try again").click()
     expect_page(page, "Tasks", "/tasks/")
     expect(page.locator(".dj-banner")).to_be_empty()
+    assert not was_loaded(page)
+
+
+def test_going_back_without_a_connection_is_made_up_for(page: Page, wire: Wire) -> None:
+    follow(page, "Tasks")
+    expect_page(page, "Tasks", "/tasks/")
+    follow(page, "Search")
+    expect_page(page, "Search", "/search/")
+    cut(wire)
+    page.go_back()
+    expect(page.locator(".dj-banner")).to_contain_text("The page could not be loaded.")
+    wire.is_cut = False
+    page.unroute("**/tasks/")
+    page.evaluate("dispatchEvent(new Event('online'))")
+    expect_page(page, "Tasks", "/tasks/")
+    assert not was_loaded(page)
+
+
+def test_a_server_that_is_being_restarted_costs_no_page(page: Page, wire: Wire) -> None:
+    wire.is_cut = True
+    page.route("**/tasks/", lambda route: route.fulfill(status=502, content_type="text/html", body="<h1>502</h1>"))
+    wire.close(1012)
+    expect(page.locator("body")).to_have_class("dj-disconnected")
+    follow(page, "Tasks")
+    expect(page.locator(".dj-banner")).to_contain_text("The page could not be loaded.")
+    expect(page.locator("h1")).to_have_text("Home")
+
+
+def test_another_site_is_the_browsers(page: Page, url: str) -> None:
+    with serve() as other:
+        page.evaluate("(url) => void djust.navigate(url)", f"{other.url}/search/")
+        expect(page).to_have_url(f"{other.url}/search/")
+        page.go_back()
+        expect_page(page, "Home", "/")
+
+
+def test_marks_in_a_page(page: Page) -> None:
+    follow(page, "Search")
+    expect_page(page, "Search", "/search/")
+    page.evaluate("scrollTo(0, 400)")
+    page.evaluate("location.hash = 'next'")
+    below = page.evaluate("scrollY")
+    assert below > 400
+    page.go_back()
+    wait_until(lambda: page.evaluate("scrollY") == 400, what="the position before")
+    page.go_forward()
+    wait_until(lambda: page.evaluate("scrollY") == below, what="the position of the mark")
+    expect(page.locator("h1")).to_have_text("Search")
+    page.evaluate("djust.push('replace', {value: 'after'})")
+    expect(page.locator("#state")).to_have_text("after/1")
 
 
 def test_a_page_that_brings_scripts_is_loaded_by_the_browser(page: Page) -> None:
