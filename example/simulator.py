@@ -1,11 +1,13 @@
-"""Visitors of the packing list who talk HTTP to it, as browsers would.
+"""Visitors of the packing lists who speak to its LiveViews as browsers do.
 
-Visitors arrive, start a list, tick a few things and leave; their lists expire. Some come back before that and look
-whether everything is still as they left it. A list that should have been alive and was not there counts as lost.
+They answer the questions of the planner, pack, now and then with a friend, lose their connection and come back. When a
+server ends under them they connect again, to another one. They compare what they come back to with what they left.
 
-    python simulator.py http://127.0.0.1:8000 --ttl 8 --rate 6 --summary summary.json
+    python simulator.py http://127.0.0.1:8000 --ttl 8 --rate 4 --summary summary.json
 
-Ends on SIGTERM or Ctrl-C, writes the summary and exits with 1 when a live list was lost or came back changed.
+Ends on SIGTERM or Ctrl-C, writes the summary (see ``simulation.tally``), and exits with 1 when a page that should have
+been there was not, or was not as it had been left. With ``--drive-by`` they fetch a page each and never connect, as
+crawlers do.
 """
 
 from __future__ import annotations
@@ -14,158 +16,17 @@ import argparse
 import asyncio
 import json
 import random
-import re
 import signal
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import httpx
+from simulation.page import UNREACHABLE, NothingLeft, WrongAnswer
+from simulation.tally import Tally
+from simulation.visitor import Visitor
 
-DESTINATIONS = ("Lisbon", "Kyoto", "Tromsø", "Naples", "Galway", "Vilnius", "Oaxaca", "Hobart", "Bergen", "Aveiro")
-THINGS = ("Sunglasses", "Earplugs", "Postcards", "Chess set", "Tea", "Camera", "Sketchbook", "Snacks for the train")
-
-_VERSION = re.compile(r'data-version="(\d+)"')
-_ITEM = re.compile(r'data-item="([0-9a-f]+)" data-packed="([01])"')
-
-
-@dataclass
-class Tally:
-    """What happened so far."""
-
-    visitors: int = 0
-    lists_started: int = 0
-    changes: int = 0
-    came_back: int = 0
-    found_as_left: int = 0
-    found_expired: int = 0
-    found_lost: int = 0
-    lost: int = 0
-    changed: int = 0
-    errors: int = 0
-
-
-class WrongAnswer(Exception):
-    """The site answered with something that a visitor cannot use."""
-
-
-class NothingLeft(Exception):
-    """The visitor's list expired while they looked at it."""
-
-
-@dataclass(frozen=True)
-class Page:
-    """What a visitor sees of a list: its version, and which thing is packed."""
-
-    version: int
-    items: dict[str, bool]
-
-    @classmethod
-    def read(cls, html: str) -> Page | None:
-        """Return the list on this page, or None when there is none."""
-        version = _VERSION.search(html)
-        if version is None:
-            return None
-        return cls(int(version.group(1)), {item: packed == "1" for item, packed in _ITEM.findall(html)})
-
-
-class Visitor:
-    """One browser with one list."""
-
-    def __init__(self, client: httpx.AsyncClient, tally: Tally, ttl: float) -> None:
-        self._client = client
-        self._tally = tally
-        self._ttl = ttl
-        self._page: Page | None = None
-        self._wrote_at = 0.0
-
-    async def visit(self) -> None:
-        """Come, pack, go, and perhaps come back."""
-        self._tally.visitors += 1
-        await self._look()
-        await self._send(
-            "/start/",
-            destination=random.choice(DESTINATIONS),
-            kind=random.choice(("city", "beach", "hike", "work")),
-            nights=str(random.randint(1, 9)),
-        )
-        self._tally.lists_started += 1
-        for _ in range(random.randint(1, 4)):
-            await asyncio.sleep(random.uniform(0.05, 0.1) * self._ttl)
-            await self._change()
-        while random.random() < 0.35:
-            await asyncio.sleep(random.uniform(0.2, 0.8) * self._ttl)
-            if not await self._come_back():
-                return
-            await self._change()
-        if random.random() < 0.1:
-            await asyncio.sleep(self._ttl * 1.1)
-            await self._come_back()
-
-    async def drive_by(self) -> None:
-        """Start a list and never come back, as a crawler does."""
-        self._tally.visitors += 1
-        await self._look()
-        await self._send("/start/", destination=random.choice(DESTINATIONS), kind="work", nights="9")
-        self._tally.lists_started += 1
-
-    async def _come_back(self) -> bool:
-        """Look whether the list is as it was left; return whether it is there."""
-        left = self._page
-        found = await self._look()
-        self._tally.came_back += 1
-        if found is None:
-            if self._is_lost():
-                self._tally.found_lost += 1
-            else:
-                self._tally.found_expired += 1
-            return False
-        if found == left:
-            self._tally.found_as_left += 1
-        else:
-            self._tally.changed += 1
-        return True
-
-    async def _change(self) -> None:
-        """Tick something, or add something."""
-        if self._page is None:
-            raise WrongAnswer("There is no list to change.")
-        version = str(self._page.version)
-        if random.random() < 0.25:
-            await self._send("/add/", version=version, name=random.choice(THINGS), group="Other")
-        else:
-            item, packed = random.choice(list(self._page.items.items()))
-            await self._send("/pack/", version=version, item=item, **({} if packed else {"packed": "on"}))
-        self._tally.changes += 1
-
-    async def _look(self) -> Page | None:
-        answer = await self._client.get("/")
-        answer.raise_for_status()
-        self._page = Page.read(answer.text)
-        return self._page
-
-    async def _send(self, path: str, **fields: str) -> None:
-        asked_at = time.monotonic()
-        fields["csrfmiddlewaretoken"] = self._client.cookies.get("csrftoken", "")
-        answer = await self._client.post(path, data=fields, follow_redirects=True)
-        if answer.status_code == httpx.codes.GONE:
-            self._is_lost()
-            raise NothingLeft
-        answer.raise_for_status()
-        self._page = Page.read(answer.text)
-        if self._page is None:
-            raise WrongAnswer(f"{path} did not lead to a list.")
-        self._wrote_at = asked_at
-
-    def _is_lost(self) -> bool:
-        """Return whether a list that is not there should be, and count it then; or else its time had run out.
-
-        A write moves the deadline to the TTL after it, and it happened after it was asked for. The answer that misses
-        the list came before now.
-        """
-        lost = time.monotonic() - self._wrote_at < self._ttl
-        self._tally.lost += lost
-        return lost
+from djust.testing.live_client import Disconnected, NotLive
 
 
 class Crowd:
@@ -182,9 +43,10 @@ class Crowd:
     async def run(self, ended: asyncio.Event) -> None:
         """Let visitors arrive until ``ended``, then send everybody home."""
         next_report = time.monotonic() + 5
-        async with httpx.AsyncHTTPTransport(limits=httpx.Limits(max_connections=50)) as connections:
+        limits = httpx.Limits(max_connections=20)
+        async with httpx.AsyncClient(base_url=self._url, limits=limits, timeout=10) as passing:
             while not ended.is_set():
-                task = asyncio.create_task(self._visit(connections))
+                task = asyncio.create_task(self._visit(passing))
                 self._here.add(task)
                 task.add_done_callback(self._here.discard)
                 if time.monotonic() >= next_report:
@@ -198,35 +60,34 @@ class Crowd:
     def report(self) -> None:
         """Say how it goes."""
         tally = self.tally
+        if self._drive_by:
+            print(f"{tally.pages} pages fetched by visitors who never connect; {tally.errors} errors", flush=True)
+            return
         print(
-            f"{len(self._here)} visitors here, {tally.lists_started} lists started, {tally.changes} changes, "
+            f"{len(self._here)} visitors here, {tally.trips} trips planned, {tally.changes} changes, "
             f"{tally.came_back} came back: {tally.found_as_left} as left, {tally.found_expired} expired, "
-            f"{tally.lost} lost, {tally.changed} changed; {tally.errors} errors",
+            f"{tally.lost} lost, {tally.changed} changed; {tally.cut_off} cut off by a server, "
+            f"{tally.carried_on} carried on; {tally.errors} errors",
             flush=True,
         )
 
-    async def _visit(self, connections: httpx.AsyncHTTPTransport) -> None:
-        client = httpx.AsyncClient(base_url=self._url, transport=_Shared(connections), timeout=10)
+    async def _visit(self, passing: httpx.AsyncClient) -> None:
         try:
-            visitor = Visitor(client, self.tally, self._ttl)
-            await (visitor.drive_by() if self._drive_by else visitor.visit())
+            if self._drive_by:
+                await self._pass_by(passing)
+            else:
+                await Visitor(self._url, self.tally, self._ttl).visit()
         except NothingLeft:
             pass
-        except (httpx.HTTPError, WrongAnswer) as error:
+        except (httpx.HTTPError, WrongAnswer, NotLive, Disconnected, *UNREACHABLE) as error:
             self.tally.errors += 1
-            print(f"A visitor could not go on: {error}", flush=True)
-        finally:
-            await client.aclose()
+            print(f"A visitor could not go on: {type(error).__name__}: {error}", flush=True)
 
-
-class _Shared(httpx.AsyncBaseTransport):
-    """Connections that outlive the client: each visitor has cookies of their own, nobody a pool of their own."""
-
-    def __init__(self, connections: httpx.AsyncHTTPTransport) -> None:
-        self._connections = connections
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        return await self._connections.handle_async_request(request)
+    async def _pass_by(self, passing: httpx.AsyncClient) -> None:
+        self.tally.visitors += 1
+        passing.cookies.clear()
+        (await passing.get("/")).raise_for_status()
+        self.tally.pages += 1
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:
@@ -249,10 +110,10 @@ async def _main(options: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Visitors of the packing list who talk HTTP to it.")
+    parser = argparse.ArgumentParser(description="Visitors of the packing lists who speak to its LiveViews.")
     parser.add_argument("url")
     parser.add_argument("--ttl", type=float, required=True, help="seconds, the SESSION_TTL of the site")
-    parser.add_argument("--rate", type=float, default=6.0, help="visitors that arrive per second")
-    parser.add_argument("--drive-by", action="store_true", help="visitors start a list and never come back")
+    parser.add_argument("--rate", type=float, default=4.0, help="visitors that arrive per second")
+    parser.add_argument("--drive-by", action="store_true", help="visitors fetch a page and never connect")
     parser.add_argument("--summary", type=Path, help="where to write what happened, as JSON")
     raise SystemExit(asyncio.run(_main(parser.parse_args())))

@@ -16,7 +16,19 @@ from typing import TextIO
 
 from tests.servers.reaper import get_reaper
 
-_COLOURS = {"state": 35, "broker": 34, "web": 32, "worker": 33, "beat": 36, "visitors": 95, "crowd": 91, "demo": 1}
+_COLOURS = {
+    "state": 35,
+    "broker": 34,
+    "web": 32,
+    "web1": 32,
+    "web2": 92,
+    "web3": 96,
+    "worker": 33,
+    "beat": 36,
+    "visitors": 95,
+    "crowd": 91,
+    "demo": 1,
+}
 _WIDTH = max(map(len, _COLOURS))
 
 _ESCAPES = re.compile(r"\033\[[0-9;]*m")
@@ -68,6 +80,12 @@ class Child:
         if not self.asked and self.returncode is None:
             self.asked = True
             self._process.terminate()
+
+    def kill(self) -> None:
+        """Send SIGKILL, and return when it has ended."""
+        self.asked = True
+        self._process.kill()
+        self._process.wait()
 
     def stop(self, timeout: float = 10.0) -> int:
         """End it, gently for ``timeout`` seconds, and whatever it started; return its status."""

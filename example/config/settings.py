@@ -17,12 +17,14 @@ SECRET_KEY = environment.text("SECRET_KEY", "only-for-development" if DEBUG else
 if not SECRET_KEY:
     raise ImproperlyConfigured("SECRET_KEY must be set, the same for web, worker and beat, unless DEBUG is on.")
 
+# Keys of before, with which what they signed stays valid while a new one is brought in.
+SECRET_KEY_FALLBACKS = environment.listing("SECRET_KEY_FALLBACKS")
+
 ALLOWED_HOSTS = environment.listing("ALLOWED_HOSTS", "localhost,127.0.0.1")
 CSRF_TRUSTED_ORIGINS = environment.listing("CSRF_TRUSTED_ORIGINS")
 
 ROOT_URLCONF = "config.urls"
 ASGI_APPLICATION = "config.asgi.application"
-WSGI_APPLICATION = "config.wsgi.application"
 
 # djust
 
@@ -31,6 +33,8 @@ DJUST_CONFIG = {
     "REDIS_URL": environment.text("REDIS_URL", "redis://localhost:6379/0"),
     "SESSION_TTL": environment.seconds("SESSION_TTL", 7200),
     "SESSION_MAX_AGE": environment.seconds("SESSION_MAX_AGE", None),
+    "PAGE_TTL": environment.seconds("PAGE_TTL", 60),
+    "DRAIN_SECONDS": environment.seconds("DRAIN_SECONDS", 0),
     "KEY_PREFIX": environment.text("KEY_PREFIX", "djust:"),
     "ALERT_RULES": environment.mapping("ALERT_RULES"),
     "ALERT_URLS": environment.listing("ALERT_URLS"),
@@ -48,6 +52,7 @@ for _name, _value in celery_settings(environment.text("CELERY_BROKER_URL", "redi
 INSTALLED_APPS = [
     "packing",
     "djust",
+    "channels",
     "django_celery_beat",
     "django.contrib.admin",
     "django.contrib.auth",
@@ -65,6 +70,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "config.csp.ContentSecurityPolicyMiddleware",
 ]
 
 TEMPLATES = [
@@ -92,6 +98,9 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
+
+LOGIN_URL = "packing:sign_in"
+LOGIN_REDIRECT_URL = LOGOUT_REDIRECT_URL = "packing:start"
 
 # Words and times
 
@@ -134,3 +143,5 @@ LOGGING = logging_config(
 )
 if not environment.boolean("ACCESS_LOG", default=True):
     LOGGING["loggers"]["uvicorn.access"] = {"level": "WARNING"}
+    LOGGING["filters"] = {"not_of_sockets": {"()": "config.quiet.NotOfSockets"}}
+    LOGGING["loggers"]["uvicorn.error"] = {"filters": ["not_of_sockets"]}

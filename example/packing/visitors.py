@@ -1,83 +1,61 @@
-"""Which list belongs to a visitor: the key of the session stands in a cookie, the list in the state backend."""
+"""Whose trips are whose: a user's are in the database, those of anybody else in their Django session."""
 
 from __future__ import annotations
 
-import re
-import secrets
 from typing import Any
 
-from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.contrib.auth.signals import user_logged_in
+from django.db.models import Count, Q, QuerySet
+from django.http import HttpRequest
 
-from djust.state_backend import Session, get_backend
+from packing.models import Trip
 
-COOKIE = "packing"
-COOKIE_DAYS = 30
-LABEL = "packing.views.show"
-
-_KEY = re.compile(r"[0-9a-f]{32}")
+SESSION_KEY = "trips"
+MOST = 50
 
 
-async def load(request: HttpRequest) -> Session | None:
-    """Return the visitor's live session, and keep it alive: looking at a list counts as using it."""
-    key = _key(request)
-    if key is None:
-        return None
-    backend = get_backend()
-    session = await backend.aget(key)
-    if session is not None:
-        await backend.atouch_if_due(session)
-    return session
+def remember(request: HttpRequest, trip: Trip) -> None:
+    """Let a trip be one of the visitor's, who has opened it. Only over HTTP: a socket cannot begin a session."""
+    if request.user.is_authenticated:
+        trip.people.add(request.user)
+        return
+    slugs = slugs_of(request)
+    if slugs[:1] != [trip.slug]:
+        request.session[SESSION_KEY] = [trip.slug, *(slug for slug in slugs if slug != trip.slug)][:MOST]
 
 
-async def create(request: HttpRequest, state: dict[str, Any]) -> Session:
-    """Save a new list under a key that nobody can have known before."""
-    return await get_backend().aset(
-        secrets.token_hex(16), state, owner=await _owner(request), label=LABEL, expected_version=0
+def slugs_of(request: HttpRequest) -> list[str]:
+    """Return the slugs in the visitor's Django session."""
+    return list(request.session.get(SESSION_KEY, ()))
+
+
+def trips_of(user: Any, slugs: list[str]) -> QuerySet[Trip]:
+    """Return a visitor's trips, the latest first, with how many things each has as ``total``, and ``done`` of them."""
+    mine = Q(slug__in=slugs)
+    if user is not None and user.is_authenticated:
+        mine |= Q(people=user)
+    listed = Q(items__removed_at=None)
+    return (
+        Trip.objects.filter(pk__in=Trip.objects.filter(mine).values("pk"))
+        .annotate(
+            total=Count("items", filter=listed),
+            done=Count("items", filter=listed & Q(items__packed=True)),
+        )
+        .order_by("-created_at")[:MOST]
     )
 
 
-async def save(request: HttpRequest, session: Session, version: int) -> Session:
-    """Save the changed state of ``session`` over the version that the visitor saw.
-
-    Raises:
-        VersionConflict: Another tab was first.
-        SessionGone: The list expired meanwhile.
-    """
-    return await get_backend().aset(
-        session.key, session.state, owner=await _owner(request), label=LABEL, expected_version=version
-    )
+def name_of(user: Any) -> str:
+    """Return what others call a visitor."""
+    return str(user.get_short_name() or user.get_username()) if user is not None and user.is_authenticated else ""
 
 
-async def forget(request: HttpRequest) -> None:
-    """Delete the visitor's list."""
-    key = _key(request)
-    if key is not None:
-        await get_backend().adelete(key)
+def connect() -> None:
+    """Hear of people who sign in."""
+    user_logged_in.connect(_keep_trips, dispatch_uid="packing.visitors")
 
 
-def remember(response: HttpResponse, session: Session) -> None:
-    """Tell the browser which list is its."""
-    response.set_cookie(
-        COOKIE,
-        session.key,
-        max_age=COOKIE_DAYS * 86_400,
-        httponly=True,
-        samesite="Lax",
-        secure=settings.SESSION_COOKIE_SECURE,
-    )
-
-
-def was_here(request: HttpRequest) -> bool:
-    """Whether this browser had a list, alive or not."""
-    return _key(request) is not None
-
-
-def _key(request: HttpRequest) -> str | None:
-    key = request.COOKIES.get(COOKIE, "")
-    return key if _KEY.fullmatch(key) else None
-
-
-async def _owner(request: HttpRequest) -> str | None:
-    user = await request.auser()
-    return str(user.pk) if user.is_authenticated else None
+def _keep_trips(sender: Any, request: HttpRequest, user: Any, **_: Any) -> None:
+    """Give a user the trips that they opened before they signed in."""
+    user.trips.add(*Trip.objects.filter(slug__in=slugs_of(request)))
+    request.session.pop(SESSION_KEY, None)

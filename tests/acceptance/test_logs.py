@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from typing import Any
 
 import httpx
 import pytest
 
 from djust.state_backend import RedisStateBackend
+from djust.testing.live_client import Disconnected, LiveClient
 from tests.acceptance.conftest import EXAMPLE, Site
 from tests.acceptance.support import CLEAN_UP, count, events, every_second, history
-from tests.acceptance.test_site import Browser
 from tests.integration.redis_support import payload_name
 from tests.servers.process import child_environment
 from tests.servers.redis_server import RedisServer
@@ -33,9 +36,7 @@ def test_worker_beat_and_web_print_json(site: MakeSite) -> None:
     made = site(LOG_LEVEL="DEBUG")
     every_second(made, CLEAN_UP)
     web, worker, beat = made.web(), made.worker(), made.beat()
-    browser = Browser(web.url)
-    with browser.client:
-        browser.start()
+    assert httpx.get(web.url).status_code == 200
     with_ttl = "from djust.state_backend import get_backend as b; b().set('k', {}, ttl=0.01, owner='ada', label='a.B')"
     made.manage("shell", "-c", with_ttl)
     wait_until(lambda: count(worker.process, "session_expired"), what="the report")
@@ -80,9 +81,7 @@ def test_all_three_print_coloured_lines_for_people(site: MakeSite) -> None:
     made = site(LOG_FORMAT="console", LOG_LEVEL="DEBUG", NO_COLOR="")
     every_second(made, CLEAN_UP)
     web, worker, beat = made.web(), made.worker(), made.beat()
-    browser = Browser(web.url)
-    with browser.client:
-        browser.start()
+    assert httpx.get(web.url).status_code == 200
     for process, event in ((web, "session_created"), (worker, "cleanup_finished"), (beat, "Sending due task")):
         [line] = process.process.wait_for_output(rf"^.*{event}.*$")[:1]
         assert "\x1b[" in line
@@ -98,20 +97,25 @@ class Canaries:
         every_second(self.site, CLEAN_UP)
         self.web, self.worker, self.beat = self.site.web(), self.site.worker(), self.site.beat()
         self.backend = RedisStateBackend(self.state.url)
-        self.browser = Browser(self.web.url)
-        self.browser.look()
-        self.browser.send("/start/", destination=STATE, kind="beach", nights="3")
-        self.secrets = [PASSWORD, KEY, OWNER, STATE, BROKER, self.browser.client.cookies["packing"]]
+        self.client = httpx.Client(base_url=self.web.url, timeout=30)
+        self.loop = asyncio.Runner()
+        self.page = self.loop.run(LiveClient.open(self.web.url, "/plan/"))
+        self.type(STATE)
+        [session] = self.backend.iter_sessions()
+        self.page_key = session.key
+        self.secrets = [PASSWORD, KEY, OWNER, STATE, BROKER, self.page_key]
         self.said: list[str] = []
 
+    def type(self, text: str) -> dict[str, Any]:
+        """Type into a page that somebody has open, and return the answer."""
+        return self.loop.run(self.page.event("check", destination=text, kind="beach"))
+
     def answers(self) -> list[httpx.Response]:
-        """Ask for everything that tells how the store is; and the page, which shows the list itself if it can."""
-        found = [self.browser.client.get(f"/djust/{path}") for path in ("health/", "health/ready/", "health/live/")]
+        """Ask for everything that tells how the store is, and for a page."""
+        paths = ("djust/health/", "djust/health/ready/", "djust/health/live/", "")
+        found = [self.client.get(f"/{path}") for path in paths]
         self.said += [answer.text for answer in found]
-        page = self.browser.look()
-        if page.status_code != 200:
-            self.said.append(page.text)
-        return [*found, page]
+        return found
 
     def command(self) -> int:
         """Run the command, and return its status."""
@@ -149,9 +153,11 @@ class Canaries:
 
 
 @pytest.fixture
-def canaries(site: MakeSite, redis_server: Servers) -> Canaries:
+def canaries(site: MakeSite, redis_server: Servers) -> Iterator[Canaries]:
     """A running site."""
-    return Canaries(site, redis_server)
+    found = Canaries(site, redis_server)
+    with found.client, found.loop, closing(found.backend):
+        yield found
 
 
 def test_no_secret_is_ever_told(canaries: Canaries) -> None:
@@ -161,13 +167,16 @@ def test_no_secret_is_ever_told(canaries: Canaries) -> None:
     assert [answer.status_code for answer in canaries.answers()] == [200] * 4
 
     # A payload that nobody can read, and that shows a secret to whoever quotes it.
-    name = payload_name("djust:", canaries.browser.client.cookies["packing"])
+    name = payload_name("djust:", canaries.page_key)
     with canaries.state.client() as client:
         payload = client.get(name)
         client.set(name, f"{STATE} {KEY} {OWNER}", keepttl=True)
-        canaries.browser.look()
+        with pytest.raises(Disconnected):
+            canaries.loop.run(canaries.page.reconnect())
         assert count(canaries.web.process, "session_undecodable") == 1
         client.set(name, payload, keepttl=True)
+        canaries.loop.run(canaries.page.reconnect())
+        assert STATE in canaries.page.html
         refused(canaries)
     canaries.state.kill()
     canaries.trouble("cannot be reached")
@@ -197,8 +206,9 @@ def refused(canaries: Canaries) -> None:
 
         client.config_set("maxmemory", "1mb")
         client.config_set("maxmemory-policy", "noeviction")
-        page = canaries.browser.send("/start/", destination=STATE, kind="beach", nights="3")
-        assert page.status_code == 503
-        canaries.said.append(page.text)
+        canaries.loop.run(canaries.page.reconnect())
+        with pytest.raises(Disconnected):
+            canaries.type(f"{STATE} or elsewhere")
+        assert count(canaries.web.process, "live_state_not_stored")
         client.config_set("maxmemory", "0")
         canaries.well()

@@ -17,6 +17,7 @@ EXAMPLE = Path(__file__).resolve().parents[2] / "example"
 _PRINT = "import json; from config import settings as s; print(json.dumps(vars(s), default=lambda value: None))"
 _VARIABLES = [
     "SECRET_KEY",
+    "SECRET_KEY_FALLBACKS",
     "DEBUG",
     "ALLOWED_HOSTS",
     "CSRF_TRUSTED_ORIGINS",
@@ -27,6 +28,8 @@ _VARIABLES = [
     "KEY_PREFIX",
     "SESSION_TTL",
     "SESSION_MAX_AGE",
+    "PAGE_TTL",
+    "DRAIN_SECONDS",
     "CELERY_BROKER_URL",
     "ADMINS",
     "EMAIL_HOST",
@@ -74,6 +77,7 @@ def at(values: dict[str, Any], path: str) -> Any:
 
 CASES = [
     ("SECRET_KEY", "another", "SECRET_KEY", "test", "another"),
+    ("SECRET_KEY_FALLBACKS", "older, oldest", "SECRET_KEY_FALLBACKS", [], ["older", "oldest"]),
     ("DEBUG", "1", "DEBUG", False, True),
     ("ALLOWED_HOSTS", "a.example, b.example", "ALLOWED_HOSTS", ["localhost", "127.0.0.1"], ["a.example", "b.example"]),
     ("CSRF_TRUSTED_ORIGINS", "https://a.example", "CSRF_TRUSTED_ORIGINS", [], ["https://a.example"]),
@@ -84,6 +88,8 @@ CASES = [
     ("KEY_PREFIX", "shop:", "DJUST_CONFIG.KEY_PREFIX", "djust:", "shop:"),
     ("SESSION_TTL", "90", "DJUST_CONFIG.SESSION_TTL", 7200, 90),
     ("SESSION_MAX_AGE", "86400", "DJUST_CONFIG.SESSION_MAX_AGE", None, 86400),
+    ("PAGE_TTL", "20", "DJUST_CONFIG.PAGE_TTL", 60, 20),
+    ("DRAIN_SECONDS", "5", "DJUST_CONFIG.DRAIN_SECONDS", 0, 5),
     ("CELERY_BROKER_URL", "redis://b:1/2", "CELERY_BROKER_URL", "redis://localhost:6380/0", "redis://b:1/2"),
     ("ADMINS", "a@a.example, b@b.example", "ADMINS", [], [["a@a.example"] * 2, ["b@b.example"] * 2]),
     ("EMAIL_HOST", "mail.example", "EMAIL_HOST", "localhost", "mail.example"),
