@@ -7,7 +7,8 @@ from typing import Any
 
 from channels.consumer import AsyncConsumer
 
-from djust.live_view.socket import LiveSocket, Send
+from djust.live_view.connection import Send
+from djust.live_view.socket import LiveSocket
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 

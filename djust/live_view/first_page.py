@@ -12,6 +12,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
+from django.middleware.csrf import get_token
 from django.utils.cache import add_never_cache_headers
 
 from djust.conf import get_config
@@ -31,7 +32,8 @@ from djust.state_backend.registry import get_backend
 def respond(view: Any, request: HttpRequest, kwargs: Mapping[str, Any]) -> HttpResponse:
     """Mount a view and return its page. Its state waits in the store for the socket.
 
-    While the store is away or full the page is shown all the same; it goes live when it can be stored.
+    While the store is away or full the page is shown all the same; its socket is told that there is no such page, and
+    offers to ask for it again.
 
     Raises:
         ViewError: The view or its template is not written as it must be.
@@ -73,6 +75,7 @@ def _store(view: Any, key: str, request: HttpRequest, uri: str) -> None:
         uri=uri,
         topics=sorted(view.djust.topics),
         messages=shown_messages(getattr(request, "_messages", None)),
+        csrf=_csrf_token(request),
         **current_locale(),  # type: ignore[arg-type]
     )
     attributes = public_attributes(view)
@@ -89,6 +92,14 @@ def _store(view: Any, key: str, request: HttpRequest, uri: str) -> None:
         raise ViewError(explain(view, attributes)) from error
     except BackendError as error:
         logger.warning("live_page_not_stored", view=path_of(type(view)), error=str(error))
+
+
+def _csrf_token(request: HttpRequest) -> str | None:
+    """Return the CSRF token of the page, so that the forms that events show have it too."""
+    if settings.CSRF_USE_SESSIONS and "CSRF_COOKIE" not in request.META:
+        # Making one would make a session for everybody who only looks.
+        return None
+    return get_token(request)
 
 
 def _finished(result: Any) -> Any:

@@ -16,7 +16,7 @@ from djust.live_view.broadcast import PREFIX
 from djust.live_view.identity import still_logged_in
 from djust.live_view.logins import LOGOUT
 from djust.live_view.protocol import Close
-from djust.live_view.threads import in_thread
+from djust.live_view.threads import in_spare_thread
 from djust.log import logger
 from djust.state_backend.records import Notice
 from djust.state_backend.registry import get_backend
@@ -63,10 +63,13 @@ class Member(Protocol):
     def enqueue(self, job: Callable[[], Awaitable[None]]) -> None:
         """Do something after what is waiting already."""
 
+    def enqueue_broadcast(self, job: Callable[[], Awaitable[None]]) -> None:
+        """Do something after what is waiting already, unless too much of its kind waits."""
+
     async def close(self, code: int, reason: str = "") -> None:
         """Close it."""
 
-    async def disconnected(self, code: int | None) -> None:
+    async def disconnected(self, code: int | None) -> asyncio.Task[None] | None:
         """Take it for closed."""
 
     async def hear(self, topic: str, message: Any) -> None:
@@ -86,7 +89,6 @@ class Hub:
         self._tasks: list[asyncio.Task[None]] = []
         self._finishing: dict[str, set[asyncio.Task[None]]] = {}
         self._farewells: set[asyncio.Task[None]] = set()
-        self._logins_seen_at = 0.0
 
     # Who is there
 
@@ -96,9 +98,9 @@ class Hub:
         if not self._tasks:
             draining.watch()
             loop = asyncio.get_running_loop()
-            self._tasks = [loop.create_task(self._listen()), loop.create_task(self._tick())]
-            for task in self._tasks:
-                task.add_done_callback(_report)
+            self._tasks = [
+                loop.create_task(_for_ever(work)) for work in (self._listen, self._tick, self._look_at_logins)
+            ]
 
     def remove(self, socket: Member) -> None:
         """Look after a socket no longer. The last one turns off the light."""
@@ -148,11 +150,8 @@ class Hub:
         """Close the sockets that ``newest`` replaces, and wait until what is at work for them is done."""
         for socket in list(self._by_key.get(key, ())):
             if socket is not newest and socket.client == client:
-                farewell = asyncio.get_running_loop().create_task(socket.close(Close.NORMAL, "replaced"))
-                self._farewells.add(farewell)
-                farewell.add_done_callback(self._farewells.discard)
                 # There may be nobody to take it.
-                await asyncio.wait([farewell], timeout=FAREWELL_SECONDS)
+                await asyncio.wait(self._close([socket], Close.NORMAL, "replaced"), timeout=FAREWELL_SECONDS)
                 await socket.disconnected(None)
         # Itself is among them if its connection was lost meanwhile.
         tasks = self._finishing.get(key, set()) - {asyncio.current_task()}
@@ -182,9 +181,14 @@ class Hub:
         elif topic.startswith(PREFIX):
             self._broadcast(topic.removeprefix(PREFIX), text)
 
-    def _close(self, sockets: Iterable[Member], code: Close, reason: str) -> None:
-        for socket in list(sockets):
-            socket.enqueue(partial(socket.close, code, reason))
+    def _close(self, sockets: Iterable[Member], code: Close, reason: str) -> list[asyncio.Task[None]]:
+        """Close sockets at once. Nobody waits for one whose browser takes nothing any more."""
+        loop = asyncio.get_running_loop()
+        farewells = [loop.create_task(socket.close(code, reason)) for socket in sockets if not socket.closed]
+        self._farewells.update(farewells)
+        for farewell in farewells:
+            farewell.add_done_callback(self._farewells.discard)
+        return farewells
 
     def _broadcast(self, topic: str, text: str) -> None:
         if topic not in self._by_topic:
@@ -195,23 +199,23 @@ class Hub:
             logger.error("broadcast_unreadable", topic=topic)
             return
         for socket in list(self._by_topic.get(topic, ())):
-            socket.enqueue(partial(socket.hear, topic, message))
+            socket.enqueue_broadcast(partial(socket.hear, topic, message))
 
     async def _tick(self) -> None:
-        clock = asyncio.get_running_loop().time
-        self._logins_seen_at = clock()
-        while True:
-            await asyncio.sleep(TICK_SECONDS)
-            now = clock()
-            silent_since = now - SILENT_HEARTBEATS * get_config().heartbeat_seconds
-            for socket in list(self.sockets):
-                if socket.heard_at < silent_since or (socket.key is None and socket.heard_at < now - JOIN_SECONDS):
-                    self._close([socket], Close.SILENT, "silent")
-            due = [socket for socket in self.sockets if socket.touch_at <= now]
-            await asyncio.gather(*(self._touch(socket, now) for socket in due))
-            if now - self._logins_seen_at >= LOGIN_SECONDS:
-                self._logins_seen_at = now
-                await self._look_at_logins()
+        await asyncio.sleep(TICK_SECONDS)
+        now = asyncio.get_running_loop().time()
+        silent_since = now - SILENT_HEARTBEATS * get_config().heartbeat_seconds
+        self._close(
+            [
+                s
+                for s in self.sockets
+                if s.heard_at < silent_since or (s.key is None and s.heard_at < now - JOIN_SECONDS)
+            ],
+            Close.SILENT,
+            "silent",
+        )
+        due = [socket for socket in self.sockets if socket.touch_at <= now]
+        await asyncio.gather(*(self._touch(socket, now) for socket in due))
 
     async def _touch(self, socket: Member, now: float) -> None:
         backend = get_backend()
@@ -230,24 +234,31 @@ class Hub:
             self._close([socket], Close.GONE, "expired")
 
     async def _look_at_logins(self) -> None:
+        await asyncio.sleep(LOGIN_SECONDS)
         by_login: dict[str, list[Member]] = {}
         for socket in self.sockets:
             if socket.login:
                 by_login.setdefault(socket.login, []).append(socket)
-        for sockets in by_login.values():
+        for login, sockets in by_login.items():
             try:
-                user = await in_thread(partial(still_logged_in, sockets[0].session, sockets[0].user))
-            except Exception as error:  # noqa: BLE001 - what keeps the sessions and users may raise anything when it is away
+                user = await in_spare_thread(partial(still_logged_in, sockets[0].session, sockets[0].user))
+            except Exception as error:  # noqa: BLE001 - what keeps sessions and users may raise anything
                 logger.warning("live_logins_not_seen", error=type(error).__name__)
                 return
             if user is None:
-                self._close(sockets, Close.LOGGED_OUT, "logged out")
+                self._close(
+                    [socket for socket in self.sockets if socket.login == login], Close.LOGGED_OUT, "logged out"
+                )
 
 
-def _report(task: asyncio.Task[None]) -> None:
-    """Log what ended a task that has to go on as long as there are sockets."""
-    if not task.cancelled() and (error := task.exception()) is not None:
-        logger.error("live_hub_failed", exc_info=error)
+async def _for_ever(work: Callable[[], Awaitable[None]]) -> None:
+    """Do something again and again: without it no socket would be touched, closed or told anything any more."""
+    while True:
+        try:
+            await work()
+        except Exception as error:  # noqa: BLE001 - whatever it was, the sockets are still there
+            logger.error("live_hub_failed", exc_info=error)
+            await asyncio.sleep(TICK_SECONDS)
 
 
 _hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = WeakKeyDictionary()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
 
-from django.conf import settings
 from django.contrib.auth import get_user
 
+from djust.live_view.request import session_store
 from djust.live_view.tokens import session_key_of
 
 
@@ -20,6 +19,5 @@ def still_logged_in(session: Any, user: Any) -> Any:
         user: The user of the handshake.
     """
     key = session_key_of(SimpleNamespace(session=session))
-    store = import_module(settings.SESSION_ENGINE).SessionStore(key)
-    found = get_user(SimpleNamespace(session=store))  # type: ignore[arg-type]
+    found = get_user(SimpleNamespace(session=session_store(key)))  # type: ignore[arg-type]
     return found if found.is_authenticated and found.pk == user.pk else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from functools import partial
@@ -22,25 +21,33 @@ from djust.live_view.coercion import coercer_for
 from djust.live_view.errors import InvalidEvent, PageGone, PageStale, Refused, ViewError
 from djust.live_view.handlers import handlers_of
 from djust.live_view.protocol import Close
-from djust.live_view.rendering import ON_SOCKET, inner_html, render
+from djust.live_view.rendering import ON_SOCKET, bound_fields, inner_html, render
 from djust.live_view.request import SocketRequest
-from djust.live_view.runtime import IS_PATH, path_of
+from djust.live_view.runtime import IS_PATH, Navigation, path_of
 from djust.live_view.splice import splices_between
 from djust.live_view.stored import PageRecord, pack, unpack
 from djust.live_view.threads import in_turn
 from djust.state_backend.records import Session
 
-#: What is left to do for one event: each step is called in turn, in a thread.
-Steps = list[Callable[[], Any]]
-
-_BOUND_FIELD = re.compile(r"""\sdj-model(?:\.[\w.-]+)?=(?:"([^"]+)"|'([^']+)')""")
 _MAX_PATCHES = 5
+
+
+class Steps:
+    """What is left to do for one event: each step is called in turn, in a thread."""
+
+    __slots__ = ("followed", "last", "left")
+
+    def __init__(self, first: Callable[[], Any]) -> None:
+        self.left = [first]
+        #: How many changes of the address were followed, and the last of them.
+        self.followed = 0
+        self.last: Navigation | None = None
 
 
 class LivePage:
     """One page. Its methods must not be called at the same time."""
 
-    __slots__ = ("_csrf_token", "_html", "_title", "key", "record", "request", "version", "view")
+    __slots__ = ("_html", "_title", "key", "record", "request", "version", "view")
 
     def __init__(self, session: Session, request: SocketRequest) -> None:
         """Bring a stored page back.
@@ -50,7 +57,6 @@ class LivePage:
         """
         self.key = session.key
         self.request = request
-        self._csrf_token: str | None = None
         self._html = b""
         self._title: str | None = None
         self.adopt(session)
@@ -76,7 +82,7 @@ class LivePage:
             Refused: The frame asks for what it may not have.
             InvalidEvent: What it brings along does not fit.
         """
-        forget_computed(self.view)
+        self._begin()
         self.record.messages = []
         if frame["t"] == "event":
             return self._event_steps(frame["name"], frame.get("args", []), frame.get("params", {}))
@@ -89,11 +95,11 @@ class LivePage:
         if handler is None:
             raise Refused(Close.NO_HANDLER, "The view has no handler of this name.")
         by_position, by_name = handler.bind(args, params)
-        return [partial(getattr(self.view, name), *by_position, **by_name)]
+        return Steps(partial(getattr(self.view, name), *by_position, **by_name))
 
     def _model_steps(self, field: str, value: Any) -> Steps:
         allowed = self.view.allowed_model_fields
-        if field not in (self._bound_fields() if allowed is None else allowed):
+        if field not in (bound_fields(self.html) if allowed is None else allowed):
             raise Refused(Close.NOT_BINDABLE, "The template does not bind this field.")
         attributes = public_attributes(self.view)
         if field not in attributes:
@@ -105,22 +111,30 @@ class LivePage:
                 value = coercer(value)
             except (ValueError, TypeError, ArithmeticError):
                 raise InvalidEvent(f"{field} must be {coercer.expected}.") from None
-        return [partial(setattr, self.view, field, value)]
+        return Steps(partial(setattr, self.view, field, value))
 
     def _url_steps(self, uri: str) -> Steps | None:
         if not IS_PATH.match(uri):
             raise Refused(Close.MALFORMED, "An address is a path of this site.")
-        path = unquote(uri.partition("?")[0])
-        if path != self.request.path:
-            match = _live_view_at(path)
-            if match is None or match.func.view_class is not type(self.view) or match.kwargs != self.view.kwargs:  # type: ignore[attr-defined]
-                return None
-        return [partial(self._follow, uri)]
+        return Steps(partial(self._follow, uri)) if self._stays(uri) else None
 
     def broadcast_steps(self, topic: str, message: Any) -> Steps:
         """Return the steps of a broadcast."""
+        self._begin()
+        return Steps(partial(self.view.handle_broadcast, topic, message))
+
+    def _begin(self) -> None:
         forget_computed(self.view)
-        return [partial(self.view.handle_broadcast, topic, message)]
+        self.request.renew_session()
+
+    def _stays(self, uri: str) -> bool:
+        """Whether an address leads to this view by the same entry of the URLs: another may have other guards."""
+        path = unquote(uri.partition("?")[0])
+        here = self.request.resolver_match
+        if path == self.request.path or here is None:
+            return path == self.request.path
+        there = _live_view_at(path)
+        return there is not None and (there.func, there.args, there.kwargs) == (here.func, here.args, here.kwargs)
 
     # Work. It runs in a thread, but for what is asynchronous in it
 
@@ -130,22 +144,24 @@ class LivePage:
         Returns:
             ``None`` when all is done.
         """
-        with self._locale():
-            done = None
-            followed = 0
+        with self.locale():
             while True:
-                while steps:
-                    result = steps.pop(0)()
+                while steps.left:
+                    result = steps.left.pop(0)()
                     if isawaitable(result):
                         return result
-                navigation = self.view.djust.navigation
-                if navigation is None or navigation.kind != "patch" or navigation is done:
-                    self._save_session()
+                runtime = self.view.djust
+                navigation = runtime.navigation
+                if navigation is None or navigation.kind != "patch" or navigation is steps.last:
+                    self.request.save_session()
                     return None
-                if followed == _MAX_PATCHES:
+                if not self._stays(navigation.url):
+                    runtime.navigation = navigation._replace(kind="redirect")
+                    continue
+                if steps.followed == _MAX_PATCHES:
                     raise ViewError(f"{type(self.view).__name__}.handle_params patches the address without end.")
-                followed, done = followed + 1, navigation
-                steps.append(partial(self._follow, navigation.url))
+                steps.followed, steps.last = steps.followed + 1, navigation
+                steps.left.append(partial(self._follow, navigation.url))
 
     def render(self) -> dict[str, Any]:
         """Render the view and return what changed: an update without a number.
@@ -156,7 +172,7 @@ class LivePage:
         # Taken before a template can show them: the page that is gone to shows them.
         carried = carry(self.request.take_messages()) if navigation and navigation.kind == "redirect" else None
         self.request.repeat_messages(self.record.messages)
-        with in_turn(), self._locale():
+        with in_turn(), self.locale():
             page = render(self.view, self.request, csrf_token=SimpleLazyObject(self._csrf), **{ON_SOCKET: True})
             html = inner_html(self.view, page)
         old = self.html
@@ -185,13 +201,6 @@ class LivePage:
     def attributes(self) -> dict[str, Any]:
         """Return the state of the view."""
         return public_attributes(self.view)
-
-    def _save_session(self) -> None:
-        """Save Django's session if a handler changed it. One that is new cannot be: its cookie would reach nobody."""
-        session: Any = self.request.session
-        if session is not None and session.modified and session.session_key:
-            session.save()
-            session.modified = False
 
     def _follow(self, uri: str) -> Any:
         self.request.move(uri)
@@ -231,17 +240,16 @@ class LivePage:
     def _view_class(self) -> Any:
         return type(self.view)
 
-    def _bound_fields(self) -> set[str]:
-        return {first or second for first, second in _BOUND_FIELD.findall(self.html)}
-
     def _csrf(self) -> str:
-        # Django masks the token anew at each call, which would be a change of the page with each event.
-        if self._csrf_token is None:
-            self._csrf_token = get_token(self.request)
+        # Django masks the token anew at each call, which would be a change of the page with each event. And only the
+        # answer with the first page could bring the cookie along that it is compared with.
+        if self.record.csrf is None:
+            self.record.csrf = get_token(self.request)
             self.request.forget_headers()
-        return self._csrf_token
+        return self.record.csrf
 
-    def _locale(self) -> ExitStack:
+    def locale(self) -> ExitStack:
+        """Return a context in which the language and the time zone of the page are active."""
         stack = ExitStack()
         if self.record.language is not None:
             stack.enter_context(translation.override(self.record.language))

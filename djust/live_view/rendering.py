@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from html import unescape
 from typing import Any, NamedTuple
 
 from django.http import HttpRequest
@@ -94,6 +95,22 @@ def _opening_tag(page: str) -> tuple[str, int] | None:
         if attributes and "dj-root" in attributes.lower() and _ROOT.search(_QUOTED.sub('""', attributes)):
             return match.group(2), match.end()
     return None
+
+
+_MODEL = re.compile(r"""[\s"']dj-model(?:\.[\w.-]+)?\s*=\s*("[^"]*"|'[^']*'|[^\s"'>]+)""", _FLAGS)
+
+
+def bound_fields(html: str) -> set[str]:
+    """Return the fields that elements bind with ``dj-model``. What looks like an element in a text binds nothing."""
+    found = set()
+    for match in _OPENING.finditer(html):
+        attributes = match.group(3)
+        if attributes and "dj-model" in attributes.lower():
+            # Quoted values are masked by as many letters: what is found stands at the same place in the original.
+            masked = _QUOTED.sub(lambda quoted: f'"{"_" * (len(quoted[0]) - 2)}"', attributes)
+            for bound in _MODEL.finditer(masked):
+                found.add(unescape(attributes[bound.start(1) : bound.end(1)].strip("\"'")))
+    return found
 
 
 @lru_cache(maxsize=64)

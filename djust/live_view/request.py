@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
+from importlib import import_module
 from io import BytesIO
 from typing import Any
 from urllib.parse import unquote
 
+from django.conf import settings
 from django.contrib.messages.storage.base import BaseStorage, Message
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, QueryDict
@@ -87,13 +89,26 @@ class SocketRequest(HttpRequest):
     @cached_property
     def META(self) -> dict[str, Any]:  # type: ignore[override]  # noqa: N802 - Django's name
         meta = as_http(self._scope, self.path, self._query).META
-        if csrf := self.COOKIES.get("csrftoken"):
+        if csrf := self.COOKIES.get(settings.CSRF_COOKIE_NAME):
             meta.setdefault("CSRF_COOKIE", csrf)
         return meta
 
     @cached_property
     def _messages(self) -> SocketMessages:
         return SocketMessages(self)
+
+    def renew_session(self) -> None:
+        """Let the session be read again when it is asked for: it may have been written since the handshake."""
+        session: Any = self.session
+        if session is not None and session.session_key:
+            self.session = session_store(session.session_key)
+
+    def save_session(self) -> None:
+        """Save the session if it was changed. A new one cannot be kept: its cookie would reach nobody."""
+        session: Any = self.session
+        if session is not None and session.modified and session.session_key:
+            session.save()
+            self.renew_session()
 
     def forget_headers(self) -> None:
         """Forget the headers until they are asked for again: they are the largest part of a request."""
@@ -119,6 +134,11 @@ class SocketRequest(HttpRequest):
 
     def _get_scheme(self) -> str:
         return "https" if self._scope.get("scheme") in ("wss", "https") else "http"
+
+
+def session_store(key: str) -> Any:
+    """Return the Django session with this key. Nothing is read before it is asked for."""
+    return import_module(settings.SESSION_ENGINE).SessionStore(key)
 
 
 def shown_messages(storage: Any) -> list[list[Any]]:

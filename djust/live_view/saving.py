@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
+from enum import Enum
 from functools import partial
 from typing import TypeVar
 
@@ -19,6 +20,17 @@ T = TypeVar("T")
 PATIENCE_SECONDS = 30.0
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 2.0
+
+
+class Kept(Enum):
+    """What ``keep_number`` found."""
+
+    #: The session is over.
+    GONE = "gone"
+    #: The event was handled already, by another server for example.
+    SEEN = "seen"
+    #: It was not, and is noted.
+    NOTED = "noted"
 
 
 async def save(page: LivePage) -> None:
@@ -57,7 +69,7 @@ async def patiently(ask: Callable[[], Awaitable[T]]) -> T:
             pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
 
 
-async def keep_number(page: LivePage, client: str, number: int | None) -> bool:
+async def keep_number(page: LivePage, client: str, number: int | None) -> Kept:
     """Give up what an event changed: take over what is stored, and note there that the event was handled.
 
     Args:
@@ -66,7 +78,7 @@ async def keep_number(page: LivePage, client: str, number: int | None) -> bool:
         number: Its number; ``None``: it had none.
 
     Returns:
-        Whether the session still lives.
+        What became of the number.
 
     Raises:
         PageStale: What is stored was made by another release.
@@ -75,14 +87,14 @@ async def keep_number(page: LivePage, client: str, number: int | None) -> bool:
     while True:
         session = await get_backend().aget(page.key)
         if session is None:
-            return False
+            return Kept.GONE
         await in_thread(partial(page.adopt, session))
         if number is None or page.record.has_seen(client, number):
-            return True
+            return Kept.SEEN
         page.record.note(client, number)
         try:
             await save(page)
         except VersionConflict:
             # Somebody else got on with it, so the next attempt finds something new.
             continue
-        return True
+        return Kept.NOTED

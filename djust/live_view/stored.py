@@ -28,6 +28,10 @@ class PageRecord:
     topics: list[str] = field(default_factory=list)
     #: The messages that the page shows until its next event.
     messages: list[list[Any]] = field(default_factory=list)
+    #: The last event whose answer brought more than a rendering: client, number, and what it brought.
+    answer: list[Any] | None = None
+    #: What the forms of the page show as their CSRF token.
+    csrf: str | None = None
     language: str | None = None
     timezone: str | None = None
 
@@ -35,8 +39,22 @@ class PageRecord:
         """Whether an event was handled before."""
         return number <= self.seen.get(client, 0)
 
-    def note(self, client: str, number: int) -> None:
-        """Remember the number of a client's last event."""
+    def missed(self, client: str, acknowledged: int | None) -> dict[str, Any]:
+        """Return what the answer to a client's last event brought besides its rendering, if the client never got it.
+
+        Args:
+            client: The client.
+            acknowledged: The number of the last event whose answer it got; ``None``: it does not say.
+        """
+        if self.answer is None or acknowledged is None:
+            return {}
+        whose, number, brought = self.answer
+        return dict(brought) if whose == client and number > acknowledged else {}
+
+    def note(self, client: str, number: int, update: Mapping[str, Any] | None = None) -> None:
+        """Remember the number of a client's last event, and what its answer brings besides a rendering."""
+        brought = {name: update[name] for name in ("events", "nav") if name in update} if update else {}
+        self.answer = [client, number, brought] if brought else None
         # The client that was quiet for longest is forgotten first.
         self.seen.pop(client, None)
         self.seen[client] = number
@@ -54,19 +72,10 @@ def current_locale() -> dict[str, str | None]:
 
 
 def pack(attributes: Mapping[str, Any], record: PageRecord) -> dict[str, Any]:
-    """Return what is stored."""
-    return {
-        **attributes,
-        RUNTIME_KEY: {
-            "shape": record.shape,
-            "uri": record.uri,
-            "seen": dict(record.seen),
-            "topics": record.topics,
-            **({"messages": record.messages} if record.messages else {}),
-            "language": record.language,
-            "timezone": record.timezone,
-        },
-    }
+    """Return what is stored. What says nothing is left out."""
+    runtime = {name: getattr(record, name) for name in PageRecord.__slots__}
+    runtime["seen"] = dict(record.seen)
+    return {**attributes, RUNTIME_KEY: {name: value for name, value in runtime.items() if value}}
 
 
 def unpack(state: Mapping[str, Any]) -> PageRecord | None:

@@ -28,6 +28,11 @@ async def in_thread(function: Callable[[], T]) -> T:
     return await asyncio.get_running_loop().run_in_executor(_threads(), copy_context().run, _call, function)
 
 
+async def in_spare_thread(function: Callable[[], T]) -> T:
+    """Call ``function`` in a thread that no handler can keep busy, and return its result."""
+    return await asyncio.get_running_loop().run_in_executor(None, _call, function)
+
+
 @contextmanager
 def in_turn() -> Iterator[None]:
     """Let one thread at a time do what keeps the interpreter busy, unless it takes so long that it must be waiting.
@@ -53,6 +58,9 @@ def _threads() -> ThreadPoolExecutor:
 def _call(function: Callable[[], T]) -> T:
     try:
         return function()
+    except StopIteration as error:
+        # No future takes that, and whoever waits would wait for ever.
+        raise RuntimeError("A handler or a template raised StopIteration: give next() a default.") from error
     finally:
         _close_old_connections()
 

@@ -42,6 +42,8 @@ class FakeSocket:
 
         self._tasks.add(asyncio.get_running_loop().create_task(work()))
 
+    enqueue_broadcast = enqueue
+
     async def close(self, code: int, reason: str = "") -> None:
         self.code, self.closed = code, True
 
