@@ -12,8 +12,8 @@ from tests.servers.uvicorn_server import UvicornServer
 
 ENDINGS = ["SIGTERM", "SIGKILL"]
 
-#: What Chromium itself says of a WebSocket that cannot be opened, or of a page that cannot be fetched, because no server
-#: listens or the network is gone. A page cannot keep it from saying so.
+#: What Chromium itself says of a WebSocket that cannot be opened because no server listens or the network is gone. A
+#: page cannot keep it from saying so.
 WHILE_AWAY = re.compile(
     r"WebSocket connection to 'ws://127\.0\.0\.1:\d+/ws/live/' failed: "
     r"(Error during WebSocket handshake: Unexpected response code: 50[24]"

@@ -80,9 +80,8 @@ class Fleet:
         """Start again what has ended."""
         if not self.redis.process.running:
             self.redis.start()
-        for server in self.servers:
-            if not server.process.running:
-                server.start()
+        with ThreadPoolExecutor() as threads:
+            list(threads.map(UvicornServer.start, [one for one in self.servers if not one.process.running]))
 
     @property
     def url(self) -> str:
@@ -106,6 +105,11 @@ class Fleet:
     def sockets_of(self, server: UvicornServer) -> int:
         """Return how many sockets a server looks after."""
         return int(httpx.get(f"{server.url}/sockets/", timeout=30).json()["sockets"])
+
+    def nginx_serves(self) -> int:
+        """Return the process that nginx passes a request on to; 0: there is none."""
+        answer = httpx.get(f"{self.url}/sockets/", timeout=30)
+        return int(answer.json()["pid"]) if answer.is_success else 0
 
     def effects(self, name: str) -> int:
         """Return how often handlers did what they do besides their state."""

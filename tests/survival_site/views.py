@@ -73,7 +73,7 @@ class Form(LiveView):
 
     @event_handler
     def send(self, **fields: str) -> None:
-        self.sent.append(", ".join(f"{name}={value}" for name, value in sorted(fields.items())))
+        self.sent.append(", ".join(f"{name}={value}" for name, value in sorted(fields.items()) if name[0] != "_"))
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return {"pid": os.getpid(), "release": RELEASE}
