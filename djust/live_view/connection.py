@@ -197,7 +197,7 @@ class Connection:
     async def answer(self, frame: dict[str, Any]) -> None:
         """Send a frame, if anything can still be sent."""
         if not self.closed:
-            await self._send({"type": "websocket.send", "text": protocol.dump(frame)})
+            await self._tell({"type": "websocket.send", "text": protocol.dump(frame)})
 
     async def refuse(self, refused: Refused) -> None:
         """Close the connection because of what it sent."""
@@ -214,7 +214,7 @@ class Connection:
         if not self.closed:
             self.closed = True
             self._jobs.clear()
-            await self._send({"type": "websocket.close", "code": int(code), "reason": reason[:_LONGEST_REASON]})
+            await self._tell({"type": "websocket.close", "code": int(code), "reason": reason[:_LONGEST_REASON]})
 
     def is_over(self) -> bool:
         """Whether nothing can be sent any more, which may be so after every wait."""
@@ -222,4 +222,11 @@ class Connection:
 
     async def accept(self) -> None:
         """Accept the handshake."""
-        await self._send({"type": "websocket.accept"})
+        await self._tell({"type": "websocket.accept"})
+
+    async def _tell(self, message: dict[str, Any]) -> None:
+        try:
+            await self._send(message)
+        except OSError:
+            # The browser is gone. The server says so in a moment, but what it is busy with can end before.
+            self.closed = True

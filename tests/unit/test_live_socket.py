@@ -188,3 +188,21 @@ async def test_frames_after_the_end_are_heard_no_more(browser: Browser) -> None:
     session = get_backend().get(browser.key)
     assert session is not None
     assert session.state["count"] == 0
+
+
+async def test_a_browser_that_is_gone_before_its_answer_is_no_failure(
+    browser: Browser, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A server that follows ASGI raises OSError for what is sent before it has told that the browser is gone."""
+
+    async def gone(message: dict[str, Any]) -> None:
+        raise OSError
+
+    browser.socket._send = gone
+    for text in ('{"t":"event","n":1,"name":"add"}', '{"t":"ping"}', "x"):
+        await browser.socket.receive(text)
+    async with asyncio.timeout(20):
+        while (session := get_backend().get(browser.key)) is None or session.state["count"] == 0:
+            await asyncio.sleep(0.005)
+        await browser.socket.finished()
+    assert "live_socket_failed" not in caplog.text

@@ -74,9 +74,8 @@ def _lines(process: Process) -> Iterator[dict[str, Any]]:
 def assert_unharmed(process: Process) -> None:
     """Fail if a process ended or met an error that it did not expect."""
     process.check_running()
-    output = process.output()
-    for crash in CRASHES:
-        assert crash not in output, process.tail(20)
+    crashes = [line for line in process.output().splitlines() if any(crash in line for crash in CRASHES)]
+    assert not crashes, crashes[0]
 
 
 def resident_kb(process: Process) -> int:
