@@ -8,7 +8,8 @@ const BROKEN = 1006;
 /**
  * Open a WebSocket that notices when nobody is at the other end any more.
  *
- * @param {object} config `url`, and `heartbeat`: seconds of silence after which the server is asked for a sign of life.
+ * @param {object} config `url`, and `heartbeat`: seconds after the last frame of ours when the server is asked for a sign
+ *   of life, and gets one, however much it says itself.
  * @param {() => void} opened
  * @param {(frame: object) => void} received
  * @param {(code: number, reason: string) => void} closed Called once, and not after `close()`.
@@ -21,6 +22,7 @@ export function openSocket({ url, heartbeat }, opened, received, closed) {
   let isAsking = true;
   /** Whether something was sent after the last frame that came. */
   let isAwaiting = false;
+  let sentAt = 0;
   let timer;
   expect(PATIENCE_MS);
   socket.onopen = () => {
@@ -29,7 +31,7 @@ export function openSocket({ url, heartbeat }, opened, received, closed) {
   };
   socket.onmessage = ({ data }) => {
     isAsking = isAwaiting = false;
-    expect(silence);
+    expect(sentAt + silence - performance.now());
     received(JSON.parse(data));
   };
   socket.onclose = ({ code, reason }) => end(code, reason);
@@ -37,6 +39,7 @@ export function openSocket({ url, heartbeat }, opened, received, closed) {
 
   function send(frame) {
     socket.send(JSON.stringify(frame));
+    sentAt = performance.now();
     if (!isAsking && !isAwaiting) expect(Math.min(silence, ODD_MS));
     isAwaiting = true;
   }

@@ -332,6 +332,27 @@ def test_silence_is_noticed(chromium: Chromium) -> None:
         page.context.close()
 
 
+def test_who_only_listens_gives_signs_of_life(chromium: Chromium) -> None:
+    with serve(HEARTBEAT="1") as web:
+        page = chromium.page(web.url)
+        wire = Wire(page)
+        page.goto("/")
+        connected(page)
+        said = 0
+
+        def hears_without_a_break() -> bool:
+            nonlocal said
+            said += 1
+            wire.say({"t": "update", "splices": []})
+            return len(wire.frames("ping")) >= 3
+
+        wire.wait_for(hears_without_a_break, "pings")
+        # Far more often than once a heartbeat.
+        assert said > 9
+        assert len(wire.sockets) == 1
+        page.context.close()
+
+
 def test_hundreds_of_waiting_events_arrive_in_order(page: Page, wire: Wire) -> None:
     wire.is_cut = True
     wire.close(1012)
