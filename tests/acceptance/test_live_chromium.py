@@ -163,6 +163,21 @@ def test_a_reload_and_a_deep_link_start_afresh(window):
     counter.check()
 
 
+def test_a_logout_in_another_tab_reloads_the_page_as_nobody(fleet, window, chromium):
+    one = window(login=chromium.sign_in(fleet.url, *WHO))
+    one.click("Count")
+    one.expect_count(1)
+    other = one.page.context.new_page()
+    other.goto("/admin/")
+    with one.page.expect_navigation():
+        other.get_by_role("button", name="Log out").click()
+    one.expect_connected()
+    one.expect_count(0)
+    one.click("Count")
+    one.expect_count(1)
+    assert one.bad == []
+
+
 def test_a_session_that_an_admin_ends_offers_a_fresh_start(fleet, window):
     form = window("/form/")
     form.click("Count")
