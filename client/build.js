@@ -1,13 +1,15 @@
 /** Bundle src/index.js and idiomorph into one file: `node build.js OUTFILE BANNER`. */
 
 import { readFile, writeFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { minify } from "terser";
 
 /**
- * A page morphs the inside of an element, gives the callbacks that it needs, and looks after fields and focus itself. What
- * idiomorph has besides, for heads, whole documents, single nodes and values, would be a sixth of the file, so these
- * declarations get shorter bodies. One that is not found fails the build: a new release of idiomorph has to be looked at.
+ * A page morphs the inside of an element, gives the callbacks that it needs, and looks after fields and focus itself.
+ * What idiomorph has besides, for heads, whole documents, single nodes and values, would be a sixth of the file, so
+ * these declarations get shorter bodies. How elements are matched and moved is left as it is. A declaration that is not
+ * found fails the build: a new release of idiomorph has to be looked at.
  */
 const SHORTER_BODIES = {
   "const defaults": "{}",
@@ -15,22 +17,6 @@ const SHORTER_BODIES = {
     const ctx = createMorphContext(oldNode, newContent, config);
     morphChildren(ctx, oldNode, newContent);
     ctx.pantry.remove();
-  }`,
-  "function createNode": `{
-    const isKnown = ctx.idMap.has(newChild);
-    const node = ctx.doc.importNode(newChild, !isKnown);
-    oldParent.insertBefore(node, insertionPoint);
-    if (isKnown) morphNode(node, newChild, ctx);
-    ctx.callbacks.afterNodeAdded(node);
-    return node;
-  }`,
-  "function removeNode": "{ ctx.idMap.has(node) ? moveBefore(ctx.pantry, node, null) : node.remove(); }",
-  "function moveBeforeById": `{
-    const selector = "#" + CSS.escape(id);
-    const node = ctx.target.querySelector(selector) || ctx.pantry.querySelector(selector);
-    removeElementFromAncestorsIdMaps(node, ctx);
-    moveBefore(parentNode, node, after);
-    return node;
   }`,
   "function morphNode": `{
     if (ctx.callbacks.beforeNodeMorphed(oldNode, newContent)) {
@@ -51,7 +37,7 @@ const SHORTER_BODIES = {
       doc,
       pantry: createPantry(doc),
       activeElementAndParents: createActiveElementAndParents(oldNode, doc),
-      callbacks: config.callbacks,
+      callbacks: { beforeNodeAdded() {}, beforeNodeRemoved() {}, afterNodeRemoved() {}, ...config.callbacks },
     };
   }`,
   "function findIdElements": `{
@@ -66,8 +52,13 @@ const SHORTER_BODIES = {
 /** Names of properties that nobody else sees: those of idiomorph's context, and our own. */
 const INTERNAL = new RegExp(
   "^(?:" +
-    "persistentIds|idMap|activeElementAndParents|pantry|callbacks|(?:before|after)(?:Node|Attribute)\\w+|templateElement|elt|" +
-    "outbox|element|parts|edits|joinFrame|hasNext|acknowledge|rewind|subject|trigger|isAhead|isAnother(?:Page)?|isSame|how" +
+    [
+      ...["persistentIds", "idMap", "activeElementAndParents", "pantry", "callbacks", "templateElement", "elt"],
+      ...["beforeNodeAdded", "afterNodeAdded", "beforeNodeMorphed", "afterNodeMorphed"],
+      ...["beforeNodeRemoved", "afterNodeRemoved", "beforeAttributeUpdated"],
+      ...["outbox", "parts", "edits", "joinFrame", "hasNext", "acknowledge", "rewind", "subject", "trigger"],
+      ...["isAhead", "isAnother", "isAnotherPage", "isSame", "how"],
+    ].join("|") +
     ")$",
 );
 
@@ -90,7 +81,7 @@ function withBody(source, [declaration, body]) {
 
 const [, , outfile, banner = ""] = process.argv;
 const bundle = await build({
-  entryPoints: [new URL("src/index.js", import.meta.url).pathname],
+  entryPoints: [fileURLToPath(new URL("src/index.js", import.meta.url))],
   bundle: true,
   write: false,
   format: "iife",

@@ -8,8 +8,8 @@ export const RESTARTING = 1012;
 export const TOO_MANY = 4429;
 
 /**
- * Return how many milliseconds to wait before the next try to connect: anything from 0 to a bound that doubles with each
- * failure ("full jitter"), so that a thousand pages do not come back all at once.
+ * Return how many milliseconds to wait before the next try to connect: anything from 0 to a bound that doubles with
+ * each failure ("full jitter"), so that a thousand pages do not come back all at once.
  *
  * @param {number} failures How many tries have failed since the page was connected.
  * @param {number} code Why the socket was closed.

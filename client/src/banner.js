@@ -5,7 +5,7 @@ const GRACE_MS = 1_000;
 const banner = document.createElement("div");
 let timer;
 
-/** Put up the line at the edge of the page that says how things stand. It is outside the body, which may be exchanged. */
+/** Put up the line at the edge of the page that says how things stand: outside the body, which may be exchanged. */
 export function addBanner() {
   banner.className = "dj-banner";
   banner.role = "status";

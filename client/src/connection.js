@@ -42,10 +42,13 @@ export function show(next, itsConfig) {
   page = next;
   config = itsConfig;
   isConnected = isOver = false;
-  showState();
-  if (!page) disconnect();
-  else if (isOpen) join();
+  if (!page) {
+    disconnect();
+    isLost = false;
+    say("");
+  } else if (isOpen) join();
   else connect();
+  showState();
 }
 
 /** Add a numbered frame to what the server is to hear, and send it as soon as possible. */

@@ -1,10 +1,10 @@
 /** What directives do: one listener for each kind of event, on the document, so that no morph has to bind anything. */
 
 import { parseCall } from "./call.js";
+import { add, page } from "./connection.js";
 import { directivesOf, isKey, nearest } from "./directives.js";
 import { isField, isTicked, now, valueOf } from "./fields.js";
 import { addressOf, isForBrowser } from "./links.js";
-import { add, page } from "./connection.js";
 import { isBusy } from "./loading.js";
 import { patchAndTell, visit } from "./navigation.js";
 import { attributeParams, fieldParams } from "./params.js";
@@ -30,8 +30,8 @@ export function startEvents() {
     flush((one) => one.element === target);
     fire(nearest(target, "blur", ({ element }) => !element.contains(relatedTarget)), target);
   });
-  listen("keydown", key);
-  listen("keyup", key);
+  listen("keydown", pressOrRelease);
+  listen("keyup", pressOrRelease);
 }
 
 /** Tell the server what is in a field, by whichever directives it has. */
@@ -75,7 +75,7 @@ function submit(event) {
   fire(directive, form, { params, submitter, form });
 }
 
-function key(event) {
+function pressOrRelease(event) {
   const { type, target, key } = event;
   // What is typed into an input method is not meant for the page.
   if (event.isComposing) return;

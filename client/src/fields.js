@@ -56,8 +56,8 @@ export const reset = (field) => restore(field, servedState(field));
 
 /**
  * Bring a field to what the server renders, where the server's HTML for it is another one than before, or where it is
- * another field to the user (`isAnother`). What the user did stays otherwise, and also while the server does not know of
- * it yet (`isAhead`).
+ * another field to the user (`isAnother`). What the user did stays otherwise, and also while the server does not know
+ * of it yet (`isAhead`).
  *
  * Returns what is left to do when the content of the field has been brought up to date.
  */

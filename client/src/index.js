@@ -3,7 +3,7 @@ import { readConfig } from "./config.js";
 import { startEvents } from "./events.js";
 import { add, connect, isConnected, leave, show } from "./connection.js";
 import { noteOpen } from "./morph.js";
-import { startNavigation, visit } from "./navigation.js";
+import { startNavigation, takeUp, visit } from "./navigation.js";
 import { Page } from "./page.js";
 import { addStyle } from "./style.js";
 
@@ -27,7 +27,9 @@ function start() {
   for (const type of ["online", "offline", "pageshow"]) addEventListener(type, connect);
   addEventListener("pagehide", leave);
   document.addEventListener("visibilitychange", () => document.hidden || connect());
-  if (config.token) show(new Page(config.token), config);
+  if (!config.token) return;
+  show(new Page(config.token), config);
+  takeUp();
 }
 
 // A page that is rendered in advance may never be looked at.

@@ -2,8 +2,8 @@
 export const addressOf = (link, text) => new URL(text || link.getAttribute("href") || "", location.href);
 
 /**
- * Let links that say where they lead only to us be links to everybody, keyboards included; and let those to this page say
- * so, unless an author says something else of them.
+ * Let links that say where they lead only to us be links to everybody, keyboards included; and let those to this page
+ * say so, unless an author says something else of them.
  */
 export function markLinks() {
   for (const link of document.querySelectorAll("a[dj-patch],a[dj-navigate]")) {

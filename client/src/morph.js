@@ -23,8 +23,8 @@ export function parse(html) {
 }
 
 /**
- * Turn the content of `root` into that of `next`, and keep what a user has done: what is typed, ticked, selected, opened,
- * scrolled and focused.
+ * Turn the content of `root` into that of `next`, and keep what a user has done: what is typed, ticked, chosen, opened
+ * and focused.
  *
  * @param {(field: Element) => boolean} options.isAhead Whether the server does not know yet what is in a field.
  * @param {boolean} options.isAnotherPage Whether it is another page, where only elements with the same id are the same
@@ -42,7 +42,8 @@ export function morph(root, next, { isAhead = () => false, isAnotherPage = false
       afterNodeAdded: noteOpen,
       beforeNodeMorphed(element, counterpart) {
         if (!element.matches) return true;
-        const isAnother = isAnotherPage && !(element.id && element.id === counterpart.id);
+        const id = element.getAttribute("id");
+        const isAnother = isAnotherPage && !(id && id === counterpart.getAttribute("id"));
         if (!isAnother && [element, counterpart].every((one) => one.matches(IGNORED))) return false;
         if (element.matches(FOLDING)) {
           if (!isAnother && servedOpen.get(element) === counterpart.open) keptOpen.add(element);
@@ -70,18 +71,20 @@ function isOfField(name, element) {
 }
 
 /**
- * Let keys be ids while the morph is at work, since ids are what it recognises elements by. A key has to be unique below
- * the nearest element that has a key or an id; where it is not, order decides.
+ * Let keys be ids while the morph is at work, since ids are what it recognises elements by. A key has to be unique
+ * below the nearest element that has a key or an id; where it is not, order decides.
+ *
+ * The property `id` of a form may be its field of that name.
  */
 function identify(root) {
   const counts = {};
   for (const element of root.querySelectorAll(KEYED)) {
-    if (element.id) continue;
+    if (element.getAttribute("id")) continue;
     const parent = element.parentNode.closest?.("[id]");
-    const scope = parent && parent !== root && root.contains(parent) ? parent.id : "";
+    const scope = parent && parent !== root && root.contains(parent) ? parent.getAttribute("id") : "";
     const key = element.getAttribute("dj-key") ?? element.dataset.key;
     const id = `${KEY_PREFIX}${scope}/${element.localName}/${key}`;
     counts[id] = (counts[id] ?? 0) + 1;
-    element.id = `${id}#${counts[id]}`;
+    element.setAttribute("id", `${id}#${counts[id]}`);
   }
 }

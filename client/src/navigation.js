@@ -2,8 +2,8 @@
 
 import { say } from "./banner.js";
 import { readConfig } from "./config.js";
+import { add, page, show } from "./connection.js";
 import { markLinks } from "./links.js";
-import { add, isConnected, page, show } from "./connection.js";
 import { lift } from "./loading.js";
 import { morph } from "./morph.js";
 import { Page } from "./page.js";
@@ -54,6 +54,14 @@ export function follow({ kind, url, replace, messages }) {
 /** Go to the page of the address, which is another view's. */
 export const moveTo = (uri) => visit(uri, { how: "keep" });
 
+/** Put back what was typed before the browser loaded the page afresh. */
+export function takeUp() {
+  const { typed } = history.state;
+  if (!typed) return;
+  history.replaceState({ ...history.state, typed: undefined }, "");
+  putBack(typed);
+}
+
 /** Take up again what failed while there was no connection. */
 export const resume = () => unfinished?.();
 
@@ -81,17 +89,23 @@ export async function visit(url, options = {}) {
   fetching = new AbortController();
   const { signal } = fetching;
   flush();
-  let response, next, config;
+  let address, next, config;
   try {
     const headers = { "X-Djust": "1", ...(messages && { "X-Djust-Messages": messages }) };
-    response = await fetch(target, { headers, signal });
+    const response = await fetch(target, { headers, signal, mode: "same-origin" });
     if (response.status >= BAD_GATEWAY) throw response;
-    next = new DOMParser().parseFromString(await response.text(), "text/html");
-    config = readConfig(next);
+    const says = (name) => response.headers.get(name);
+    address = response.url;
+    // Whatever else is at an address, a file that somebody uploaded for example, is no page of this site.
+    if (/^text\/html/i.test(says("content-type")) && !says("content-disposition")) {
+      next = new DOMParser().parseFromString(await response.text(), "text/html");
+      config = readConfig(next);
+    }
   } catch {
+    // What redirects and yet cannot be followed leads to another site, where only the browser may go.
+    const { type } = await fetch(target, { signal, redirect: "manual" }).catch(() => ({}));
     if (signal.aborted) return;
-    // While the server can be reached, it leads elsewhere, where only the browser may go.
-    if (!isConnected) {
+    if (type !== "opaqueredirect") {
       const again = () => visit(url, options);
       say("The page could not be loaded.", "Try again", again);
       if (how === "keep") unfinished = again;
@@ -99,13 +113,14 @@ export async function visit(url, options = {}) {
     }
   }
   if (signal.aborted) return;
-  if (!config || !response.url.startsWith(`${location.origin}/`) || bringsMore(next)) {
+  if (!config || bringsMore(next)) {
+    if (isSame) history.replaceState({ ...history.state, typed: remember() }, "");
     if (target.href === location.href) location.reload();
     else location[how === "push" ? "assign" : "replace"](target);
     return;
   }
   const typed = isSame && remember();
-  write(response.url + target.hash, how);
+  write(address + target.hash, how);
   shown = here();
   lift();
   morph(document.body, next.body, { isAnotherPage: !isSame });
@@ -145,11 +160,13 @@ function tellAddress(done) {
 }
 
 function write(url, how) {
-  if (how === "push") {
+  // As everywhere, going to where one is makes no new entry.
+  const isNew = how === "push" && new URL(url, location.href).href !== location.href;
+  if (isNew) {
     scrolled.set(entry, [scrollX, scrollY]);
     entry = Date.now();
   }
-  history[how === "push" ? "pushState" : "replaceState"]({ ...history.state, djust: entry }, "", url);
+  history[isNew ? "pushState" : "replaceState"]({ ...history.state, djust: entry }, "", url);
 }
 
 function scrollBack(position) {

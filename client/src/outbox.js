@@ -8,8 +8,8 @@ export class Outbox {
   #sent = 0;
 
   /**
-   * Add a frame. `entry` is what the page wants back when the frame is acknowledged. If the last frame has not been sent
-   * and is about the same `subject`, the new one takes its place, since only the last value of a field matters.
+   * Add a frame. `entry` is what the page wants back when the frame is acknowledged. If the last frame has not been
+   * sent and is about the same `subject`, the new one takes its place: only the last value of a field matters.
    *
    * Returns the entry that was replaced, if any.
    */

@@ -3,6 +3,7 @@ import { typed } from "./values.js";
 
 /** Attributes that name a parameter; what stands further back wins. */
 const PREFIXES = ["data-", "data-dj-", "dj-value-"];
+const WITHOUT_VALUE = /^(file|button|submit|reset|image)$/;
 /** The token means nothing on a socket, and a field without a name has no parameter. */
 const LEFT_OUT = ["csrfmiddlewaretoken", ""];
 
@@ -34,6 +35,6 @@ export function fieldParams(container, submitter = null) {
 /** Return what `FormData` would of a form, for the fields of any container. */
 function entriesOf(container) {
   return [...container.querySelectorAll("input,select,textarea")]
-    .filter((field) => !field.disabled && (!isTicked(field) || field.checked) && !/file|button|submit|reset|image/.test(field.type))
+    .filter((field) => !field.disabled && !WITHOUT_VALUE.test(field.type) && (!isTicked(field) || field.checked))
     .flatMap((field) => (field.options ? chosen(field) : [field.value]).map((value) => [field.name, value]));
 }

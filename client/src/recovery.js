@@ -1,11 +1,12 @@
 /** What a user has typed, ticked and chosen, carried over to a page that starts afresh. */
 
+import { add } from "./connection.js";
 import { directivesOf } from "./directives.js";
 import { tellServer } from "./events.js";
-import { isField, markEdited, reset, restore, servedState, stateOf, wasEdited } from "./fields.js";
-import { add } from "./connection.js";
+import { isField, isTicked, markEdited, reset, restore, servedState, stateOf, wasEdited } from "./fields.js";
 import { attributeParams, fieldParams } from "./params.js";
 
+const WITHOUT_INPUT = /^(hidden|password|file|submit|button|reset|image)$/;
 
 /** Return what fields hold besides what the server gave them. */
 export function remember() {
@@ -17,7 +18,7 @@ export function remember() {
 /** Give the fields of a fresh page what they held, and tell the server. */
 export function putBack(remembered) {
   const fields = new Map(named().map(([field, name]) => [name, field]));
-  document.querySelectorAll("[dj-no-recover]").forEach((field) => isField(field) && reset(field));
+  for (const field of document.querySelectorAll("[dj-no-recover],[dj-no-recover] *")) isField(field) && reset(field);
   for (const [name, state] of remembered) {
     const field = fields.get(name);
     if (!field) continue;
@@ -39,7 +40,7 @@ const isAsServed = (field) => String(stateOf(field)) === String(servedState(fiel
 function named() {
   const counts = {};
   return [...document.querySelectorAll("input,select,textarea")]
-    .filter((field) => !field.closest("[dj-no-recover]") && !/^(hidden|file|submit|button|reset|image)$/.test(field.type))
+    .filter((field) => !field.closest("[dj-no-recover]") && !WITHOUT_INPUT.test(field.type))
     .map((field) => {
       const name = nameOf(field);
       counts[name] = (counts[name] ?? 0) + 1;
@@ -51,9 +52,9 @@ function nameOf(field) {
   const { form } = field;
   const row = field.closest("[dj-key],[data-key]");
   return JSON.stringify([
-    form && (form.id || form.getAttribute("name") || form.getAttribute("dj-submit")),
+    form && ["id", "name", "dj-submit"].map((name) => form.getAttribute(name)),
     row && (row.getAttribute("dj-key") ?? row.dataset.key),
     field.id || field.name || directivesOf(field).map(({ value }) => value),
-    /^(checkbox|radio)$/.test(field.type) && field.defaultValue,
+    isTicked(field) && field.defaultValue,
   ]);
 }

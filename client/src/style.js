@@ -8,8 +8,8 @@ const RULES = `@layer djust {
   [dj-loading]:not([dj-loading=""], [data-djust-loading=show]),
   [data-djust-loading=hide] { display: none !important }
   .dj-banner {
-    position: fixed; z-index: 2147483647; inset: auto 1rem 1rem auto; max-width: calc(100vw - 4rem); padding: .5rem 1rem;
-    border: 1px solid; border-radius: .5rem; font: 1rem/1.5 system-ui, sans-serif;
+    position: fixed; z-index: 2147483647; inset: auto 1rem 1rem auto; max-width: calc(100vw - 4rem);
+    padding: .5rem 1rem; border: 1px solid; border-radius: .5rem; font: 1rem/1.5 system-ui, sans-serif;
     color-scheme: light dark; color: CanvasText; background: Canvas; box-shadow: 0 .25rem 1rem #0004;
   }
   .dj-banner:empty { opacity: 0; pointer-events: none }

@@ -197,8 +197,8 @@ def test_whoever_logs_out_is_logged_out_in_every_tab(chromium: Chromium) -> None
 
 
 def test_a_reload_that_does_not_help_is_not_repeated(page: Page) -> None:
-    loads: list[Page] = []
-    page.on("domcontentloaded", loads.append)
+    loads: list[str] = []
+    page.on("domcontentloaded", lambda loaded: loads.append(loaded.url))
     page.route_web_socket("**/ws/live/", lambda socket: socket.close(code=4401))
     page.goto("/")
     expect(page.locator(".dj-banner")).to_contain_text("The server refuses this page.")
