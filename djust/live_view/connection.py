@@ -27,8 +27,8 @@ _MAX_WAITING = 4
 _MAX_BROADCASTS = 64
 #: Seconds for which a server that ends waits for what a connection still has at work.
 _FINISH_SECONDS = 30.0
-#: What a browser reports when a page is closed or left, and not when a connection is lost.
-_ON_PURPOSE = frozenset({1000, 1001, 1005})
+#: What a browser reports when a page is closed or left. Servers report 1005 or 1006 for a connection that was lost.
+_ON_PURPOSE = frozenset({1000, 1001})
 
 
 class Connection:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from django.contrib.auth import get_user
-
+from djust.live_view.fallback_keys import user_of
 from djust.live_view.request import session_store
 from djust.live_view.tokens import session_key_of
 
@@ -19,5 +18,5 @@ def still_logged_in(session: Any, user: Any) -> Any:
         user: The user of the handshake.
     """
     key = session_key_of(SimpleNamespace(session=session))
-    found = get_user(SimpleNamespace(session=session_store(key)))  # type: ignore[arg-type]
-    return found if found.is_authenticated and found.pk == user.pk else None
+    found = user_of(session_store(key))
+    return found if found is not None and found.pk == user.pk else None
