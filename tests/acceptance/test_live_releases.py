@@ -63,16 +63,20 @@ async def test_a_server_that_ends_says_so_first_and_serves_meanwhile(fleet, stac
     assert count_in(client.html) == 2
 
 
-async def test_a_new_secret_key_ends_no_page(fleet, stack):
+@pytest.mark.parametrize("logged_in", [True, False], ids=["logged in", "anonymous"])
+async def test_a_new_secret_key_ends_no_page(fleet, stack, logged_in):
     known = fleet.another(stack, SECRET_KEY=OLD, SECRET_KEY_FALLBACKS=NEW)
     rotated = fleet.another(stack, SECRET_KEY=NEW, SECRET_KEY_FALLBACKS=OLD)
     for first, second in ((known, rotated), (rotated, known)):
-        client = await LiveClient.open(first.url, "/")
+        browser = signed_in(first.url)
+        client = await LiveClient.open(first.url, "/", cookies_of(browser) if logged_in else None)
         await client.event("increment")
         await client.reconnect(second.url)
         await client.event("increment")
         assert (count_in(client.html), pid_in(client.html)) == (2, second.process.pid)
         await client.leave()
+        # The socket has not logged anybody out.
+        assert browser.client.get(f"{first.url}/admin/").url.path == "/admin/"
     # The rest of the fleet has never heard of the new key.
     client = await LiveClient.open(rotated.url, "/")
     with pytest.raises(Disconnected) as refused:
