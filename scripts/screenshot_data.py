@@ -23,7 +23,7 @@ from djust.sessions import clean_up
 from djust.state_backend import get_backend
 
 LIVE, CROWD = 17_500, 4_500
-LABELS = ("/packing/", "/checkout/", "/editor/")
+LABELS = tuple(f"packing.pages.{page}" for page in ("trip.TripPage", "plan.PlanPage", "start.StartPage"))
 _TASK, _OUTCOME = MaintenanceRun.Task, MaintenanceRun.Outcome
 _NAMES = {
     _TASK.CLEANUP: "djust: clean up expired sessions",
@@ -48,7 +48,7 @@ def fill() -> None:
     SessionLoss.objects.bulk_create(_losses(last.node, now))
     PeriodicTask.objects.filter(name__in=_NAMES.values()).update(last_run_at=now - timedelta(seconds=20))
     # More than there is room for; those that end first are the first to go.
-    _store([(f"crowd-{number:05}", "/campaign/") for number in range(CROWD)], 1800)
+    _store([(f"crowd-{number:05}", LABELS[-1]) for number in range(CROWD)], 1800)
     with override_settings(
         ADMINS=[("Ada", "ada@example.com")], EMAIL_BACKEND="django.core.mail.backends.dummy.EmailBackend"
     ):
@@ -107,7 +107,7 @@ def _losses(node: str, now: datetime) -> Iterator[SessionLoss]:
             cause=SessionLoss.Cause.EVICTED,
             sessions=count,
             owners=count,
-            labels={"/packing/": count // 2, "/editor/": count - count // 2},
+            labels={LABELS[0]: count // 2, LABELS[1]: count - count // 2},
         )
 
 

@@ -56,8 +56,35 @@ def main() -> int:
         take("overview-maintenance", first="section:has(.djust-schedules)", last=".djust-halves")
         take("overview-phone", last=".djust-chart >> nth=1", viewport=PHONE)
         take("alert", "Sessions lost", last="#content-main")
+        take_site(chromium, url)
         take("live-sessions", "Live sessions", last="#content-main tbody tr >> nth=11", below=0)
     return 0
+
+
+def take_site(chromium: Chromium, url: str) -> None:
+    """Take the pictures of the example itself, where two pack for one trip."""
+    ada = chromium.page(url, viewport={"width": 1000, "height": 800})
+    ada.goto("/plan/?destination=Lisbon")
+    for _ in range(2):
+        ada.get_by_role("button", name="Go on").click()
+    ada.get_by_text("Swimming").click()
+    picture(ada, "example-plan", ada.locator("body"), ada.locator("main"), 16)
+    ada.get_by_role("button", name="Go on").click()
+    ada.get_by_role("button", name="Make a list").click()
+    ada.wait_for_url("**/trips/**")
+    ben = chromium.page(url, viewport=PHONE, color_scheme="dark")
+    ben.goto(ada.url)
+    for name in ("Underwear", "Socks", "Passport", "Camera"):
+        ben.get_by_role("button", name=name).first.click()
+    ada.get_by_text("Somebody packed Camera.").wait_for()
+    ben.get_by_role("button", name="Take Museum card off the list").click()
+    ada.get_by_text("took Museum card").wait_for()
+    ada.get_by_label("What to add").fill("Earplugs for the")
+    picture(ada, "example-trip", ada.locator("body"), ada.locator("main"), 16)
+    ben.get_by_role("button", name="Undo").wait_for()
+    picture(ben, "example-trip-phone", ben.locator("body"), ben.locator(".group >> nth=1"), 16)
+    for page in (ada, ben):
+        page.context.close()
 
 
 def picture(page: Page, name: str, first: Locator, last: Locator, below: int) -> None:

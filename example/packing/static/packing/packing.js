@@ -2,10 +2,11 @@
 (() => {
   const LOOKS_MS = 20_000;
   let path = location.pathname;
+  let isHere = true;
 
   /** Call a handler of the page, if it is a list and connected. */
   const push = (name) => {
-    if (document.querySelector("[data-looks]") && window.djust?.connected) window.djust.push(name);
+    if (isHere && document.querySelector("[data-looks]") && window.djust?.connected) window.djust.push(name);
   };
   const look = () => document.hidden || push("look");
 
@@ -17,7 +18,11 @@
   setInterval(look, LOOKS_MS);
 
   // Ways to leave a list. They are heard here before the page goes.
-  addEventListener("pagehide", () => push("look_away"));
+  addEventListener("pagehide", () => {
+    push("look_away");
+    isHere = false;
+  });
+  addEventListener("pageshow", () => (isHere = true));
   addEventListener("popstate", () => location.pathname !== path && push("look_away"));
   document.addEventListener(
     "click",
