@@ -284,6 +284,47 @@ def test_another_site_is_the_browsers(page: Page, url: str) -> None:
         expect_page(page, "Home", "/")
 
 
+def test_another_site_is_the_browsers_even_behind_a_redirect(chromium: Chromium, url: str) -> None:
+    # The browser complains of the redirect before the script can do anything about it.
+    page = chromium.page(url)
+    wire = Wire(page)
+    with serve() as other:
+        for state in ("connected", "expired"):
+            page.goto("/")
+            connected(page)
+            if state == "expired":
+                wire.close(4404, "expired")
+                expect(page.locator("body")).to_have_class("dj-disconnected")
+            page.evaluate("(url) => void djust.navigate(url)", f"/out/?to={other.url}/search/")
+            expect(page).to_have_url(f"{other.url}/search/")
+    page.context.close()
+
+
+HOSTILE = """<script src="/static/djust/live.js" data-djust='{"url": "/ws/live/"}'></script><h1>Hostile</h1>"""
+
+
+def test_a_text_that_looks_like_a_page_is_none(page: Page) -> None:
+    def answer(route: Route) -> None:
+        route.fulfill(content_type="text/plain", body=HOSTILE)
+
+    page.route("**/tasks/", answer)
+    follow(page, "Tasks")
+    expect(page.locator("pre")).to_have_text(HOSTILE)
+    assert was_loaded(page)
+
+
+def test_a_file_to_save_is_no_page(page: Page) -> None:
+    def answer(route: Route) -> None:
+        headers = {"Content-Type": "text/html", "Content-Disposition": "attachment; filename=list.html"}
+        route.fulfill(headers=headers, body=HOSTILE)
+
+    page.route("**/tasks/", answer)
+    with page.expect_download() as download:
+        follow(page, "Tasks")
+    assert download.value.suggested_filename == "list.html"
+    expect(page.locator("h1")).to_have_text("Home")
+
+
 def test_marks_in_a_page(page: Page) -> None:
     follow(page, "Search")
     expect_page(page, "Search", "/search/")

@@ -127,6 +127,21 @@ def test_a_release_that_changed_the_view(wire: Wire) -> None:
     assert wire.page.evaluate("isFirstDocument")
 
 
+def test_a_release_whose_files_have_other_names(wire: Wire) -> None:
+    """The browser has to load such a page by itself."""
+    wire.page.evaluate("document.querySelector('[data-djust]').src += '-of-the-release-before'")
+    with wire.page.expect_navigation():
+        wire.say({"t": "stale"})
+    connected(wire.page)
+    expect_told(wire.page)
+    expect_fields(wire.page)
+    # It is put back once.
+    wire.page.reload()
+    connected(wire.page)
+    assert wire.page.evaluate("history.state.typed") is None
+    expect(wire.page.locator("#restored")).to_be_empty()
+
+
 def test_it_can_happen_twice(wire: Wire) -> None:
     for joins in (2, 3):
         wire.say({"t": "stale"})
