@@ -106,12 +106,25 @@ class RandomFrames:
             return self._random.choice(("[", '{"a":', '[{"t":')) * self._random.randrange(1, 20_000)
         if dice < 0.25:
             return self.tame() + " " * 130_000
+        if dice < 0.3:
+            return json.dumps(self._forbidden())
         if dice < 0.4:
             return json.dumps(self._any_frame())
         text = self.tame() if dice < 0.7 else json.dumps(self._any_frame())
         for _ in range(self._random.randrange(1, 4)):
             text = self._mutated(text)
         return text
+
+    def _forbidden(self) -> dict[str, Any]:
+        """Return a well-formed frame that asks for what nobody may have."""
+        name = self._random.choice(("mount", "_live", "request", "djust", "", "\0", *NAMES))
+        return self._random.choice(
+            [
+                {"t": "event", "n": self.next_number(), "name": name},
+                {"t": "model", "n": self.next_number(), "field": name, "value": self.value()},
+                {"t": "join", "token": f"{name}:{name}", "client": name, "uri": name},
+            ]
+        )
 
     def _any_frame(self) -> dict[str, Any]:
         kinds = ("join", "event", "model", "url", "ping", "leave", "update", "", None, 1)
