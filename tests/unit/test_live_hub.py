@@ -29,7 +29,7 @@ class FakeSocket:
         self.login = login
         self.topics: frozenset[str] = frozenset()
         self.closed = False
-        self.heard_at = now
+        self.heard_at = self.idle_since = now
         self.touch_at = float("inf")
         self.session, self.user = SimpleNamespace(), SimpleNamespace(pk=1)
         self.code: int | None = None

@@ -148,7 +148,7 @@ async def test_a_page_that_another_release_saved_is_stale(
     browser: Browser, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(Counter, "meanwhile", staticmethod(save_elsewhere(browser.key, shape="2-other")))
-    assert await browser.event(1, "change_elsewhere") == {"t": "stale"}
+    assert await browser.event(1, "change_elsewhere") == {"t": "stale", "client": "c" * 16}
     assert "live_socket_failed" not in caplog.text
 
 
