@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
+from django.utils.asyncio import async_unsafe
 
 from djust.exceptions import InvalidArgument
 from djust.state_backend.registry import get_backend
@@ -27,13 +28,19 @@ def broadcast(topic: str, message: Any = None) -> None:
     Raises:
         InvalidArgument: The message is no JSON or larger than 64 kB.
         BackendUnavailable: The store cannot be reached.
+        SynchronousOnlyOperation: It is called where an event loop runs: use ``abroadcast``.
     """
-    get_backend().publish(PREFIX + topic, _dump(message))
+    _publish(topic, message)
 
 
 async def abroadcast(topic: str, message: Any = None) -> None:
     """See ``broadcast``."""
     await get_backend().apublish(PREFIX + topic, _dump(message))
+
+
+@async_unsafe("You cannot call broadcast() where an event loop runs: use await abroadcast().")
+def _publish(topic: str, message: Any) -> None:
+    get_backend().publish(PREFIX + topic, _dump(message))
 
 
 def _dump(message: Any) -> bytes:

@@ -12,6 +12,8 @@ from enum import Enum
 from typing import Any, Literal, Union, get_args, get_origin
 from uuid import UUID
 
+#: Digits of a decimal number before its point, and zeros behind it.
+_MOST_DIGITS = 1_000
 _TRUE = frozenset({"true", "1", "yes", "on"})
 _FALSE = frozenset({"false", "0", "no", "off", ""})
 
@@ -139,7 +141,8 @@ def _number(value: Any) -> float:
 
 def _decimal(value: Any) -> Decimal:
     number = Decimal(str(_scalar(value)))
-    if not number.is_finite():
+    # Written out, one of a few letters may fill the memory.
+    if not number.is_finite() or abs(number.adjusted()) > _MOST_DIGITS:
         raise ValueError
     return number
 

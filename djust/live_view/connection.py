@@ -50,6 +50,7 @@ class Connection:
         "_waiting_size",
         "closed",
         "heard_at",
+        "idle_since",
         "key",
         "scope",
     )
@@ -63,6 +64,8 @@ class Connection:
         self.closed = False
         #: When the browser was heard last, in seconds of the loop's clock.
         self.heard_at = now
+        #: Since when it shows no page; infinity while it shows one.
+        self.idle_since = now
         self._send = send
         self._budget = FrameBudget(now, get_config().frame_burst)
         self._jobs: deque[Job] = deque()

@@ -24,7 +24,8 @@ from djust.live_view.errors import ViewError
 from djust.live_view.rendering import find_root, render
 from djust.live_view.request import shown_messages, unpacked
 from djust.live_view.runtime import path_of
-from djust.live_view.stored import PageRecord, current_locale, pack
+from djust.live_view.stored import PageRecord, pack
+from djust.live_view.surroundings import surroundings_of
 from djust.log import logger
 from djust.state_backend.registry import get_backend
 
@@ -76,7 +77,7 @@ def _store(view: Any, key: str, request: HttpRequest, uri: str) -> None:
         topics=sorted(view.djust.topics),
         messages=shown_messages(getattr(request, "_messages", None)),
         csrf=_csrf_token(request),
-        **current_locale(),  # type: ignore[arg-type]
+        **surroundings_of(request),
     )
     attributes = public_attributes(view)
     try:

@@ -24,7 +24,6 @@ class Handler:
     """A decorated method of a view class."""
 
     name: str
-    is_async: bool
     #: What it takes by position, in order, with what converts each.
     positional: Mapping[str, Coercer | None]
     #: What it takes by name.
@@ -95,7 +94,6 @@ def _describe(name: str, function: Any) -> Handler:
     of_kind = {p.kind: coercers[p.name] for p in parameters}
     return Handler(
         name=name,
-        is_async=inspect.iscoroutinefunction(function),
         positional={p.name: coercers[p.name] for p in parameters if p.kind in _BY_POSITION},
         named={
             p.name: coercers[p.name]

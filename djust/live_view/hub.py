@@ -50,6 +50,8 @@ class Member(Protocol):
     topics: frozenset[str]
     closed: bool
     heard_at: float
+    #: Since when it shows no page; infinity while it shows one.
+    idle_since: float
     touch_at: float
 
     @property
@@ -114,14 +116,14 @@ class Hub:
     def enter(self, socket: Member, key: str) -> None:
         """Let a socket show the page of a session."""
         self.leave(socket)
-        socket.key = key
+        socket.key, socket.idle_since = key, float("inf")
         self._by_key.setdefault(key, set()).add(socket)
 
     def leave(self, socket: Member) -> None:
         """Let a socket show no page."""
         if socket.key is not None:
             _discard(self._by_key, socket.key, socket)
-            socket.key = None
+            socket.key, socket.idle_since = None, asyncio.get_running_loop().time()
         self.listen(socket, ())
 
     def has(self, key: str) -> bool:
@@ -175,9 +177,11 @@ class Hub:
             for socket in self._by_key.get(text, ()):
                 socket.touch_at = 0.0
         elif topic in (ENDED_ALL, RESUBSCRIBED):
-            # Which sessions still live is not known: ask the store.
+            # Which sessions still live is not known, nor which were left elsewhere: ask the store.
             for socket in self.sockets:
-                socket.enqueue(socket.verify)
+                if socket.key is not None:
+                    socket.touch_at = 0.0
+                    socket.enqueue(socket.verify)
         elif topic.startswith(PREFIX):
             self._broadcast(topic.removeprefix(PREFIX), text)
 
@@ -206,11 +210,7 @@ class Hub:
         now = asyncio.get_running_loop().time()
         silent_since = now - SILENT_HEARTBEATS * get_config().heartbeat_seconds
         self._close(
-            [
-                s
-                for s in self.sockets
-                if s.heard_at < silent_since or (s.key is None and s.heard_at < now - JOIN_SECONDS)
-            ],
+            [s for s in self.sockets if s.heard_at < silent_since or s.idle_since < now - JOIN_SECONDS],
             Close.SILENT,
             "silent",
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager
 from functools import partial
 from inspect import isawaitable
 from typing import Any
@@ -12,7 +12,6 @@ from urllib.parse import unquote
 from django.core.exceptions import TooManyFieldsSent
 from django.middleware.csrf import get_token
 from django.urls import Resolver404, ResolverMatch, resolve
-from django.utils import timezone, translation
 from django.utils.functional import SimpleLazyObject
 
 from djust.live_view.attributes import forget_computed, public_attributes, restore, shape_of
@@ -22,10 +21,11 @@ from djust.live_view.errors import InvalidEvent, PageGone, PageStale, Refused, V
 from djust.live_view.handlers import handlers_of
 from djust.live_view.protocol import Close
 from djust.live_view.rendering import ON_SOCKET, bound_fields, inner_html, render
-from djust.live_view.request import SocketRequest
+from djust.live_view.request import SocketRequest, path_below
 from djust.live_view.runtime import IS_PATH, Navigation, path_of
 from djust.live_view.splice import splices_between
 from djust.live_view.stored import PageRecord, pack, unpack
+from djust.live_view.surroundings import inside
 from djust.live_view.threads import in_turn
 from djust.state_backend.records import Session
 
@@ -66,8 +66,10 @@ class LivePage:
         record = unpack(session.state)
         if record is None:
             raise PageStale
-        self.request.move(record.uri)
-        self.view = self._view_at(record, session.label)
+        self.request.forget_messages()
+        self.request.move(record.uri, record.prefix)
+        with inside(record):
+            self.view = self._view_at(record, session.label)
         restore(self.view, session.state)
         self.view.djust.topics.update(record.topics)
         self.record = record
@@ -88,10 +90,12 @@ class LivePage:
             return self._event_steps(frame["name"], frame.get("args", []), frame.get("params", {}))
         if frame["t"] == "model":
             return self._model_steps(frame["field"], frame["value"])
-        return self._url_steps(frame["uri"])
+        with self.surrounded():
+            return self._url_steps(frame["uri"])
 
     def _event_steps(self, name: str, args: list[Any], params: Mapping[str, Any]) -> Steps:
-        handler = handlers_of(self._view_class).get(name)
+        view_class: Any = type(self.view)
+        handler = handlers_of(view_class).get(name)
         if handler is None:
             raise Refused(Close.NO_HANDLER, "The view has no handler of this name.")
         by_position, by_name = handler.bind(args, params)
@@ -106,6 +110,8 @@ class LivePage:
             raise InvalidEvent(f"{type(self.view).__name__} has no attribute {field}: set it in mount().")
         current = attributes[field]
         coercer = coercer_for(type(current))
+        if current is None and isinstance(value, (list, dict)):
+            raise InvalidEvent(f"{field} must be text, a number or true or false.")
         if coercer is not None:
             try:
                 value = coercer(value)
@@ -133,7 +139,7 @@ class LivePage:
         here = self.request.resolver_match
         if path == self.request.path or here is None:
             return path == self.request.path
-        there = _live_view_at(path)
+        there = _live_view_at(path_below(self.record.prefix, path))
         return there is not None and (there.func, there.args, there.kwargs) == (here.func, here.args, here.kwargs)
 
     # Work. It runs in a thread, but for what is asynchronous in it
@@ -144,7 +150,7 @@ class LivePage:
         Returns:
             ``None`` when all is done.
         """
-        with self.locale():
+        with self.surrounded():
             while True:
                 while steps.left:
                     result = steps.left.pop(0)()
@@ -172,7 +178,7 @@ class LivePage:
         # Taken before a template can show them: the page that is gone to shows them.
         carried = carry(self.request.take_messages()) if navigation and navigation.kind == "redirect" else None
         self.request.repeat_messages(self.record.messages)
-        with in_turn(), self.locale():
+        with in_turn(), self.surrounded():
             page = render(self.view, self.request, csrf_token=SimpleLazyObject(self._csrf), **{ON_SOCKET: True})
             html = inner_html(self.view, page)
         old = self.html
@@ -203,7 +209,7 @@ class LivePage:
         return public_attributes(self.view)
 
     def _follow(self, uri: str) -> Any:
-        self.request.move(uri)
+        self.request.move(uri, self.record.prefix)
         self.record.uri = uri
         try:
             params = self.request.GET.dict()
@@ -236,10 +242,6 @@ class LivePage:
             self._title = update["title"] = title
         return update
 
-    @property
-    def _view_class(self) -> Any:
-        return type(self.view)
-
     def _csrf(self) -> str:
         # Django masks the token anew at each call, which would be a change of the page with each event. And only the
         # answer with the first page could bring the cookie along that it is compared with.
@@ -248,14 +250,9 @@ class LivePage:
             self.request.forget_headers()
         return self.record.csrf
 
-    def locale(self) -> ExitStack:
-        """Return a context in which the language and the time zone of the page are active."""
-        stack = ExitStack()
-        if self.record.language is not None:
-            stack.enter_context(translation.override(self.record.language))
-        if self.record.timezone is not None:
-            stack.enter_context(timezone.override(self.record.timezone))
-        return stack
+    def surrounded(self) -> AbstractContextManager[None]:
+        """Return a context in which all is as it was for the page's request."""
+        return inside(self.record)
 
 
 def _live_view_at(path: str) -> ResolverMatch | None:

@@ -40,7 +40,7 @@ class Close(IntEnum):
 
 #: For each kind of frame its fields besides "t": name, type, whether it must be there.
 _FIELDS: dict[str, dict[str, tuple[type | tuple[type, ...], bool]]] = {
-    "join": {"token": (str, True), "client": (str, True), "uri": (str, True), "acked": (int, False)},
+    "join": {"token": (str, True), "client": (str, True), "uri": (str, False), "acked": (int, False)},
     "event": {"n": (int, True), "name": (str, True), "params": (dict, False), "args": (list, False)},
     "model": {"n": (int, True), "field": (str, True), "value": (object, True)},
     "url": {"n": (int, True), "uri": (str, True)},

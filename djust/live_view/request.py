@@ -61,10 +61,16 @@ class SocketRequest(HttpRequest):
         """Return the user, as ``request.auser()`` does in an asynchronous view."""
         return self.user
 
-    def move(self, uri: str) -> None:
-        """Let the address be another one: a path with a query, escaped as in a link."""
+    def move(self, uri: str, prefix: str = "/") -> None:
+        """Let the address be another one.
+
+        Args:
+            uri: A path with a query, escaped as in a link.
+            prefix: The path that the site is mounted at.
+        """
         path, _, query = uri.partition("?")
-        self.path = self.path_info = unquote(path)
+        self.path = unquote(path)
+        self.path_info = path_below(prefix, self.path)
         self._query = query.partition("#")[0]
         self.__dict__.pop("GET", None)
         self.__dict__.pop("META", None)
@@ -119,6 +125,10 @@ class SocketRequest(HttpRequest):
         storage = self.__dict__.get("_messages")
         return storage.take() if storage is not None else []
 
+    def forget_messages(self) -> None:
+        """Forget the messages of an event that did not work."""
+        self.__dict__.pop("_messages", None)
+
     def repeat_messages(self, messages: list[list[Any]]) -> None:
         """Let the next template show messages again."""
         if messages:
@@ -134,6 +144,11 @@ class SocketRequest(HttpRequest):
 
     def _get_scheme(self) -> str:
         return "https" if self._scope.get("scheme") in ("wss", "https") else "http"
+
+
+def path_below(prefix: str, path: str) -> str:
+    """Return a path as the URLs of a site know it that is mounted at ``prefix``."""
+    return path[len(prefix) - 1 :] if path.startswith(prefix) else path
 
 
 def session_store(key: str) -> Any:

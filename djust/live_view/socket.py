@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Mapping
 from functools import partial
+from inspect import isawaitable
 from typing import Any
 
 from django.conf import settings
@@ -25,6 +27,8 @@ from djust.live_view.saving import Kept, keep_number, patiently, save
 from djust.live_view.threads import in_thread
 from djust.log import hashed, logger
 from djust.state_backend.registry import get_backend
+
+_WHERE = re.compile(r"\[[^\]]*\]")
 
 
 class LiveSocket(Connection):
@@ -60,8 +64,9 @@ class LiveSocket(Connection):
         if not origin.is_own(self.scope):
             await self.refuse(Refused(Close.FOREIGN_ORIGIN, "The page is not of this site."))
             return
-        if self.user is not None and self.user.is_authenticated:
-            self.login = tokens.login_digest(tokens.session_key_of(SocketRequest(self.scope, "/")))
+        session_key = tokens.session_key_of(SocketRequest(self.scope, "/"))
+        if session_key and self.user is not None and self.user.is_authenticated:
+            self.login = tokens.login_digest(session_key)
         self.hub.add(self)
 
     async def disconnected(self, code: int | None) -> asyncio.Task[None] | None:
@@ -81,7 +86,7 @@ class LiveSocket(Connection):
             logger.info("live_page_stale", session=None if self.key is None else hashed(self.key))
             self.page = None
             self.hub.leave(self)
-            await self.answer({"t": "stale"})
+            await self.answer({"t": "stale", "client": self.client})
 
     async def take(self, frame: dict[str, Any]) -> None:
         """Do what a frame asks for."""
@@ -137,7 +142,8 @@ class LiveSocket(Connection):
         self.page = page
         self._saved(page)
         missed = page.record.missed(self.client, frame.get("acked"))
-        await self._show(page, None, {"t": "joined", "n": page.record.seen.get(self.client, 0), **missed})
+        joined = {"t": "joined", "client": self.client, "n": page.record.seen.get(self.client, 0)}
+        await self._show(page, None, {**joined, **missed})
 
     async def _change(self, frame: dict[str, Any]) -> None:
         page, number = self.page, frame["n"]
@@ -152,14 +158,13 @@ class LiveSocket(Connection):
             if update is None:
                 await self.answer({"t": "moved", "n": number, "uri": frame["uri"]})
                 return
+            if isinstance(update, InvalidEvent):
+                await self._reject(page, number, update)
+                return
             page.record.note(self.client, number, update)
             await save(page)
         except Refused:
             raise
-        except InvalidEvent as error:
-            view = path_of(type(page.view))
-            logger.warning("live_event_invalid", session=hashed(page.key), view=view, error=str(error))
-            await self.answer({"t": "error", "n": number, "message": str(error)})
         except VersionConflict:
             await self._show_truth(page, number)
         except Exception as error:  # noqa: BLE001 - the author's code may raise anything, and the page goes on
@@ -167,6 +172,11 @@ class LiveSocket(Connection):
         else:
             self._saved(page)
             await self.answer({**update, "n": number})
+
+    async def _reject(self, page: LivePage, number: int, error: InvalidEvent) -> None:
+        """Say that an event does not fit its handler, which was not called."""
+        logger.warning("live_event_invalid", session=hashed(page.key), view=path_of(type(page.view)), error=str(error))
+        await self.answer({"t": "error", "n": number, "message": str(error)})
 
     async def hear(self, topic: str, message: Any) -> None:
         """Let the page hear a broadcast."""
@@ -184,7 +194,7 @@ class LiveSocket(Connection):
             await self._failed(page, None, error)
         else:
             self._saved(page, touched=False)
-            if update is not None and (len(update) > 2 or update["splices"]):
+            if isinstance(update, dict) and (len(update) > 2 or update["splices"]):
                 await self.answer(update)
 
     async def catch_up(self) -> None:
@@ -211,27 +221,38 @@ class LiveSocket(Connection):
 
     # What that is made of
 
-    async def _perform(self, page: LivePage, make_steps: Callable[[], Steps | None]) -> dict[str, Any] | None:
-        """Make and take steps, render, and return the update; ``None`` if they lead to another view."""
+    async def _perform(
+        self, page: LivePage, make_steps: Callable[[], Steps | None]
+    ) -> dict[str, Any] | InvalidEvent | None:
+        """Make and take steps, render, and return the update.
+
+        Returns:
+            ``None`` if the steps lead to another view, the error if they could not be made.
+        """
         steps: Steps | None = None
 
         def work() -> Any:
             nonlocal steps
             if steps is None:
-                steps = make_steps()
+                try:
+                    steps = make_steps()
+                except InvalidEvent as error:
+                    # Not raised: what a handler raises of the same kind is another matter.
+                    return error
             if steps is None:
                 return None
             pending = page.work(steps)
             return page.render() if pending is None else pending
 
-        while (result := await in_thread(work)) is not None and not isinstance(result, dict):
+        while isawaitable(result := await in_thread(work)):
             await self._finish(page, result)
-        return result
+        done: dict[str, Any] | InvalidEvent | None = result
+        return done
 
     async def _finish(self, page: LivePage, pending: Any) -> None:
         """Wait for what is asynchronous in a step."""
         try:
-            with page.locale():
+            with page.surrounded():
                 await pending
         except asyncio.CancelledError as error:
             task = asyncio.current_task()
@@ -262,7 +283,7 @@ class LiveSocket(Connection):
             return
         if kept is Kept.NOTED:
             logger.info("live_conflict", session=hashed(page.key), view=path_of(type(page.view)))
-        self._saved(page)
+        self._saved(page, touched=kept is Kept.NOTED)
         await self._show(page, None, {"n": number, **({"conflict": True} if kept is Kept.NOTED else {})})
 
     async def _failed(self, page: LivePage, number: int | None, error: Exception) -> None:
@@ -275,13 +296,15 @@ class LiveSocket(Connection):
         view = path_of(type(page.view))
         detail = explain(page.view, page.attributes()) if isinstance(error, CodecError) else str(error)
         if isinstance(error, (CodecError, BackendError)):
-            logger.error("live_state_not_stored", view=view, error=detail)
+            # Where in the state it is may name keys of dicts, which are part of the state.
+            logger.error("live_state_not_stored", view=view, error=_WHERE.sub("[...]", detail))
         else:
             logger.error("live_event_failed", session=hashed(page.key), view=view, exc_info=error)
-        if await keep_number(page, self.client, number) is Kept.GONE:
+        kept = await keep_number(page, self.client, number)
+        if kept is Kept.GONE:
             await self.close(Close.GONE, "expired")
             return
-        self._saved(page)
+        self._saved(page, touched=kept is Kept.NOTED)
         message = f"{type(error).__name__}: {detail}" if settings.DEBUG else "This did not work."
         # All of it, since what the browser shows may be older than what was rendered last.
         await self._show(page, None, {} if number is None else {"t": "error", "n": number, "message": message})

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.utils import timezone, translation
-
 from djust.live_view.attributes import RUNTIME_KEY
 
 #: How many clients of one page are remembered by the number of their last event. A page has more than one where a
@@ -32,8 +30,11 @@ class PageRecord:
     answer: list[Any] | None = None
     #: What the forms of the page show as their CSRF token.
     csrf: str | None = None
+    #: See ``surroundings``.
     language: str | None = None
     timezone: str | None = None
+    prefix: str = "/"
+    urlconf: str | None = None
 
     def has_seen(self, client: str, number: int) -> bool:
         """Whether an event was handled before."""
@@ -60,15 +61,6 @@ class PageRecord:
         self.seen[client] = number
         while len(self.seen) > MAX_CLIENTS:
             del self.seen[next(iter(self.seen))]
-
-
-def current_locale() -> dict[str, str | None]:
-    """Return the language and the time zone that are active, as far as they differ from the settings."""
-    zone = timezone.get_current_timezone_name()
-    return {
-        "language": translation.get_language(),
-        "timezone": None if zone == timezone.get_default_timezone_name() else zone,
-    }
 
 
 def pack(attributes: Mapping[str, Any], record: PageRecord) -> dict[str, Any]:

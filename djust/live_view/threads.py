@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import copy_context
 from threading import Lock
+from time import monotonic
 from typing import TypeVar
 
 from django.db import connections
@@ -16,9 +17,10 @@ from djust.conf import get_config
 
 T = TypeVar("T")
 
-#: Seconds that a thread waits for its turn. Whoever has it for longer waits for something slow, as a database may be.
+#: Seconds that a turn takes at most. Whoever has it for longer waits for something slow, as a database may be.
 _TURN_SECONDS = 0.05
 _turn = Lock()
+_turn_ends_at = 0.0
 
 _executor: ThreadPoolExecutor | None = None
 
@@ -40,7 +42,10 @@ def in_turn() -> Iterator[None]:
     Rendering is such work: threads that do it at the same time fight over the interpreter and over Django's settings
     of language and time zone, and each event then takes several times as long.
     """
-    mine = _turn.acquire(timeout=_TURN_SECONDS)
+    global _turn_ends_at
+    mine = _turn.acquire(timeout=max(0.0, min(_turn_ends_at - monotonic(), _TURN_SECONDS)))
+    if mine:
+        _turn_ends_at = monotonic() + _TURN_SECONDS
     try:
         yield
     finally:

@@ -6,6 +6,7 @@ import hashlib
 import secrets
 from typing import Any, NamedTuple
 
+from django.conf import settings
 from django.core import signing
 from django.http import HttpRequest
 
@@ -93,7 +94,8 @@ def browser_digests(session_key: str, visitor: str) -> list[str]:
 def session_key_of(request: Any) -> str:
     """Return the key of a request's Django session; empty where there is none."""
     session = getattr(request, "session", None)
-    if session is None:
+    if session is None or settings.SESSION_ENGINE.endswith("signed_cookies"):
+        # A session that lives in its cookie has no key: what Django calls so changes with the session.
         return ""
     # Reads it: until then the key is whatever the cookie says, also of a session that is over.
     session.keys()

@@ -16,6 +16,7 @@ from djust.live_view.broadcast import PREFIX
 from djust.live_view.hub import Hub
 from djust.live_view.logins import LOGOUT
 from djust.live_view.protocol import Close
+from djust.state_backend import get_backend
 from djust.state_backend.records import Notice
 
 
@@ -136,6 +137,7 @@ async def test_no_notice_ends_the_hub(hub: Hub, topic: str, message: bytes) -> N
 
 async def test_who_never_joins_is_closed(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hub_module, "JOIN_SECONDS", 0.05)
+    await get_backend().aset("key", {})
     idle, joined = FakeSocket(), FakeSocket()
     hub.add(idle)
     hub.add(joined)

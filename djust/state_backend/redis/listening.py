@@ -106,7 +106,7 @@ class Listener:
             return {}
         # The name in the URL may lead to a node that nobody here has heard of yet.
         names = {*await self._nodes(), self._address.endpoint}
-        self._node = _random.choice([name for name in names if name != self._node])
+        self._node = _random.choice([name for name in names if name != self._node] or [*names])
         host, _, port = self._node.rpartition(":")
         return {"host": host, "port": int(port)}
 
