@@ -75,7 +75,7 @@ async def test_a_page_that_nobody_joins_or_that_is_left_ends_soon_and_one_that_i
             await client._connection.close(1001)
         await eventually(lambda: place.seconds_left()[0] <= 2, what="the page to be given up")
         await client.drop()
-    await place.until_nothing_lives()
+        await place.until_nothing_lives()
     # A tunnel.
     client = await place.open()
     await client.event("increment")
