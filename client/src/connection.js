@@ -6,6 +6,7 @@ import { follow, moveTo, renew, resume } from "./navigation.js";
 import { tell, tellAbout } from "./notices.js";
 import { takeTurn } from "./pace.js";
 import { flush } from "./pending.js";
+import { runUnpressed } from "./press.js";
 import { openSocket } from "./socket.js";
 
 /** Close codes that need more than another try. */
@@ -64,7 +65,7 @@ export function connect() {
   clearTimeout(retry);
   if (!page || isOver) return;
   if (socket) socket.check();
-  else socket = openSocket(config, join, receive, lose);
+  else socket = openSocket(config, join, (frame) => runUnpressed(() => receive(frame)), lose);
 }
 
 /** Leave the page on purpose. A page that the browser may show again must close its socket; others are closed by it. */
@@ -95,7 +96,7 @@ function join() {
 function pump() {
   clearTimeout(pumping);
   while (isConnected && page.outbox.hasNext) {
-    const wait = takeTurn(performance.now());
+    const wait = takeTurn(performance.now(), config);
     if (wait) {
       pumping = setTimeout(pump, wait);
       return;
@@ -105,9 +106,14 @@ function pump() {
 }
 
 function receive(frame) {
-  if (frame.t === "stale") renew();
+  const isOurs = frame.client === page?.client;
+  if (frame.t === "stale" && isOurs) {
+    // The next socket may lead to a server of the release that the page is of.
+    disconnect();
+    retry = setTimeout(renew, waitingTime(failures++));
+  }
   // What is under way for a page that was left meanwhile does not concern this one.
-  if (!/joined|update|error|moved/.test(frame.t) || !(isConnected || frame.t === "joined")) return;
+  if (!(frame.t === "joined" ? isOurs : isConnected && /update|error|moved/.test(frame.t))) return;
   page.receive(frame);
   if (frame.t === "joined") joined();
   if (frame.t === "moved") moveTo(frame.uri);

@@ -25,5 +25,5 @@ export function nearest(element, kinds, fits = () => true) {
 /** Whether the parts of a key directive, as in `dj-keydown.ctrl.enter`, name the pressed key. */
 export function isKey(event, parts) {
   const key = { " ": "space", Escape: "escape esc" }[event.key] ?? event.key.toLowerCase();
-  return parts.every((part) => event[`${part}Key`] ?? key.split(" ").includes(part));
+  return parts.every((part) => part.startsWith("debounce-") || (event[`${part}Key`] ?? key.split(" ").includes(part)));
 }

@@ -64,7 +64,7 @@ function click(event) {
 function submit(event) {
   const { target: form, submitter } = event;
   const [directive] = directivesOf(form, "submit");
-  if (!directive || !page) return;
+  if (!directive || !page || event.defaultPrevented) return;
   event.preventDefault();
   if (!isConfirmed(form) || (submitter && !isConfirmed(submitter))) return;
   const params = () => ({
@@ -77,8 +77,8 @@ function submit(event) {
 
 function pressOrRelease(event) {
   const { type, target, key } = event;
-  // What is typed into an input method is not meant for the page.
-  if (event.isComposing) return;
+  // What is typed into an input method is not meant for the page, and what a browser fills in has no key.
+  if (!key || event.isComposing) return;
   fire(nearest(target, type, ({ parts }) => isKey(event, parts)), target, { params: () => ({ key }) });
 }
 

@@ -5,6 +5,7 @@ import { add, connect, isConnected, leave, show } from "./connection.js";
 import { noteOpen } from "./morph.js";
 import { startNavigation, takeUp, visit } from "./navigation.js";
 import { Page } from "./page.js";
+import { startPresses } from "./press.js";
 import { addStyle } from "./style.js";
 
 function start() {
@@ -23,6 +24,7 @@ function start() {
   addBanner();
   noteOpen(document.body);
   startEvents();
+  startPresses();
   startNavigation();
   for (const type of ["online", "offline", "pageshow"]) addEventListener(type, connect);
   addEventListener("pagehide", leave);

@@ -37,29 +37,35 @@ export function morph(root, next, { isAhead = () => false, isAnotherPage = false
   const focused = document.activeElement;
   identify(root);
   identify(next);
-  Idiomorph.morph(root, next, {
-    callbacks: {
-      afterNodeAdded: noteOpen,
-      beforeNodeMorphed(element, counterpart) {
-        if (!element.matches) return true;
-        const id = element.getAttribute("id");
-        const isAnother = isAnotherPage && !(id && id === counterpart.getAttribute("id"));
-        if (!isAnother && [element, counterpart].every((one) => one.matches(IGNORED))) return false;
-        if (element.matches(FOLDING)) {
-          if (!isAnother && servedOpen.get(element) === counterpart.open) keptOpen.add(element);
-          servedOpen.set(element, counterpart.open);
-        }
-        if (isField(element)) {
-          const finish = reconcile(element, counterpart, { isAhead: isAhead(element), isAnother: isAnotherPage });
-          unfinished.set(element, finish);
-        }
-        return true;
+  try {
+    Idiomorph.morph(root, next, {
+      callbacks: {
+        afterNodeAdded: noteOpen,
+        beforeNodeMorphed(element, counterpart) {
+          if (!element.matches) return true;
+          const id = element.getAttribute("id");
+          const isAnother = isAnotherPage && !(id && id === counterpart.getAttribute("id"));
+          if (!isAnother && [element, counterpart].every((one) => one.matches(IGNORED))) return false;
+          if (element.matches(FOLDING)) {
+            if (!isAnother && servedOpen.get(element) === counterpart.open) keptOpen.add(element);
+            servedOpen.set(element, counterpart.open);
+          }
+          if (isField(element)) {
+            const finish = reconcile(element, counterpart, { isAhead: isAhead(element), isAnother: isAnotherPage });
+            unfinished.set(element, finish);
+          }
+          return true;
+        },
+        afterNodeMorphed: (element) => unfinished.get(element)?.(),
+        beforeAttributeUpdated: (name, element) =>
+          !(name === "open" ? keptOpen.has(element) : isOfField(name, element)),
       },
-      afterNodeMorphed: (element) => unfinished.get(element)?.(),
-      beforeAttributeUpdated: (name, element) =>
-        !(name === "open" ? keptOpen.has(element) : isOfField(name, element)),
-    },
-  });
+    });
+  } catch (error) {
+    // A form whose fields have the names of what every element has, `attributes` for example, is beyond a morph.
+    reportError(error);
+    root.replaceChildren(...next.childNodes);
+  }
   root.querySelectorAll(`[id^="${KEY_PREFIX}"]`).forEach((element) => element.removeAttribute("id"));
   if (focused !== document.activeElement && focused?.isConnected) focused.focus({ preventScroll: true });
 }

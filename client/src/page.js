@@ -9,16 +9,18 @@ import { applySplices } from "./splices.js";
 /** One page instance: a token, what the server rendered last, and what it has not acknowledged yet. */
 export class Page {
   outbox = new Outbox();
+  client = crypto.getRandomValues(new Uint32Array(4)).join("-");
   #token;
-  #client = crypto.getRandomValues(new Uint32Array(4)).join("-");
   #html;
+  /** The number of the last event whose answer has come. */
+  #acked = 0;
 
   constructor(token) {
     this.#token = token;
   }
 
   get joinFrame() {
-    return { t: "join", token: this.#token, client: this.#client, uri: location.pathname + location.search };
+    return { t: "join", token: this.#token, client: this.client, acked: this.#acked };
   }
 
   /**
@@ -36,15 +38,16 @@ export class Page {
 
   /** Take over what a frame of the server says about the page, and acknowledges. */
   receive(frame) {
-    const done = this.outbox.acknowledge(frame.n ?? 0);
-    const html = frame.html ?? applySplices(this.#html, frame.splices ?? []);
+    this.#acked = frame.n ?? this.#acked;
+    const done = this.outbox.acknowledge(this.#acked);
+    const before = this.#html;
+    const html = (this.#html = frame.html ?? applySplices(before, frame.splices ?? []));
     loading.end(done);
-    if (html !== this.#html) {
+    if (html !== before) {
       loading.lift();
       morph(document.querySelector("[dj-root]"), parse(html), { isAhead: (field) => this.#isAhead(field) });
       loading.apply();
     }
-    this.#html = html;
     if (frame.title != null) document.title = frame.title;
     if (frame.t !== "error" && !frame.conflict) done.forEach(takeOver);
     done.forEach((entry) => entry.done?.(frame));

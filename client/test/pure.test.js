@@ -119,13 +119,21 @@ test("of one field only the last value waits", () => {
   assert.deepEqual(numbers(sent(outbox)), [2, 3, 4]);
 });
 
-test("a burst goes out at once, the rest at the server's pace", () => {
+test("a burst goes out at once, the rest at a pace below the server's", () => {
+  const limits = { rate: 50, burst: 199 };
   let at = 1_000_000;
-  for (let turn = 0; turn < 100; turn++) assert.equal(takeTurn(at), 0);
-  assert.equal(takeTurn(at), 25);
+  for (let turn = 0; turn < 100; turn++) assert.equal(takeTurn(at, limits), 0);
+  assert.equal(takeTurn(at, limits), 25);
   at += 25;
-  assert.equal(takeTurn(at), 0);
-  assert.ok(takeTurn(at) > 0);
+  assert.equal(takeTurn(at, limits), 0);
+  assert.ok(takeTurn(at, limits) > 0);
+});
+
+test("even the least that a server can take lets a page speak", () => {
+  const at = 2_000_000;
+  assert.equal(takeTurn(at, { rate: 1, burst: 1 }), 0);
+  assert.equal(takeTurn(at, { rate: 1, burst: 1 }), 1250);
+  assert.equal(takeTurn(at + 1250, { rate: 1, burst: 1 }), 0);
 });
 
 /** As much of an element as directives look at. */
@@ -163,5 +171,6 @@ test("keys have the names of the template", () => {
   assert.ok(isKey(press(" "), ["space"]));
   assert.ok(isKey(press("ArrowUp"), ["arrowup"]));
   assert.ok(!isKey(press("Enter"), ["escape"]));
+  assert.ok(isKey(press("Enter"), ["enter", "debounce-100"]));
   assert.ok(!isKey(press("b"), ["ctrl", "b"]) && isKey(press("b", { ctrlKey: true }), ["ctrl", "b"]));
 });

@@ -29,7 +29,13 @@ def djust_client_config(context: template.Context) -> SafeString:
     """
     if context.get(ON_SOCKET):
         return SafeString("")
-    config: dict[str, Any] = {"url": SOCKET_PATH, "heartbeat": get_config().heartbeat_seconds}
+    limits = get_config()
+    config: dict[str, Any] = {
+        "url": SOCKET_PATH,
+        "heartbeat": limits.heartbeat_seconds,
+        "rate": limits.frame_rate,
+        "burst": limits.frame_burst,
+    }
     if token := context.get("djust_page_token"):
         config["token"] = token
     nonce = getattr(context.get("request"), "csp_nonce", "")

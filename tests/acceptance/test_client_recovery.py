@@ -61,6 +61,11 @@ def fill_in(page: Page) -> None:
     expect(page.locator("#ticks")).to_have_text("1")
 
 
+def say_stale(wire: Wire) -> None:
+    """Say that this release's view is another one, as the server does in answer to the frame that joins."""
+    wire.say({"t": "stale", "client": wire.frames("join")[-1]["client"]})
+
+
 def expect_fields(page: Page) -> None:
     expect(page.locator("#plain")).to_have_value("plain text")
     expect(page.locator("#served")).to_have_value("mine")
@@ -119,7 +124,7 @@ def test_a_session_that_is_started_again(wire: Wire) -> None:
 def test_a_release_that_changed_the_view(wire: Wire) -> None:
     """The server says so in answer to the frame that joins."""
     wire.page.evaluate("window.isFirstDocument = true")
-    wire.say({"t": "stale"})
+    say_stale(wire)
     wire.wait_for(lambda: len(wire.frames("join")) == 2, "the page to be fetched")
     connected(wire.page)
     expect_told(wire.page)
@@ -131,7 +136,7 @@ def test_a_release_whose_files_have_other_names(wire: Wire) -> None:
     """The browser has to load such a page by itself."""
     wire.page.evaluate("document.querySelector('[data-djust]').src += '-of-the-release-before'")
     with wire.page.expect_navigation():
-        wire.say({"t": "stale"})
+        say_stale(wire)
     connected(wire.page)
     expect_told(wire.page)
     expect_fields(wire.page)
@@ -144,7 +149,7 @@ def test_a_release_whose_files_have_other_names(wire: Wire) -> None:
 
 def test_it_can_happen_twice(wire: Wire) -> None:
     for joins in (2, 3):
-        wire.say({"t": "stale"})
+        say_stale(wire)
         wire.wait_for(lambda number=joins: len(wire.frames("join")) == number, "the page to be fetched")
         connected(wire.page)
         expect_told(wire.page)
@@ -152,7 +157,7 @@ def test_it_can_happen_twice(wire: Wire) -> None:
 
 
 def test_what_was_recovered_is_taken_over_like_anything_else(wire: Wire) -> None:
-    wire.say({"t": "stale"})
+    say_stale(wire)
     wire.wait_for(lambda: len(wire.frames("join")) == 2, "the page to be fetched")
     connected(wire.page)
     wire.page.locator("#save").click()

@@ -60,6 +60,8 @@ DJUST_CONFIG: dict[str, Any] = {
     "STATE_BACKEND": "redis" if "REDIS_URL" in os.environ else "memory",
     "SESSION_TTL": int(os.environ.get("SESSION_TTL", "3600")),
     "HEARTBEAT_SECONDS": float(os.environ.get("HEARTBEAT", "25")),
+    "FRAME_RATE": float(os.environ.get("FRAME_RATE", "50")),
+    "FRAME_BURST": int(os.environ.get("FRAME_BURST", "200")),
 }
 if "REDIS_URL" in os.environ:
     DJUST_CONFIG["REDIS_URL"] = os.environ["REDIS_URL"]

@@ -20,6 +20,9 @@ class Wire:
         self.sent: list[dict[str, Any]] = []
         self.is_cut = False
         self.is_silent = False
+        #: Whether answers are lost; those that were.
+        self.is_deaf = False
+        self.lost: list[dict[str, Any]] = []
         page.route_web_socket("**/ws/live/", self._opened)
 
     def close(self, code: int, reason: str = "") -> None:
@@ -36,7 +39,12 @@ class Wire:
 
     def wait_for(self, condition: Callable[[], Any], what: str) -> None:
         """Wait until something is true while the browser goes on."""
-        wait_until(lambda: self.page.evaluate("true") and condition(), what=what)
+        self.wait(self.page, condition, what)
+
+    @staticmethod
+    def wait(page: Page, condition: Callable[[], Any], what: str) -> None:
+        """Do so for a page whose wire is another one."""
+        wait_until(lambda: page.evaluate("true") and condition(), what=what)
 
     def _opened(self, socket: WebSocketRoute) -> None:
         self.sockets.append(socket)
@@ -51,7 +59,9 @@ class Wire:
                 server.send(message)
 
         def to_page(message: str | bytes) -> None:
-            if not self.is_silent:
+            if self.is_deaf:
+                self.lost.append(json.loads(message))
+            elif not self.is_silent:
                 socket.send(message)
 
         socket.on_message(to_server)
