@@ -140,7 +140,7 @@ class LivePage:
         if path == self.request.path or here is None:
             return path == self.request.path
         there = _live_view_at(path_below(self.record.prefix, path))
-        return there is not None and (there.func, there.args, there.kwargs) == (here.func, here.args, here.kwargs)
+        return there is not None and _entry(there) == _entry(here)
 
     # Work. It runs in a thread, but for what is asynchronous in it
 
@@ -262,6 +262,11 @@ def _live_view_at(path: str) -> ResolverMatch | None:
     except Resolver404:
         return None
     return match if hasattr(getattr(match.func, "view_class", None), "state_version") else None
+
+
+def _entry(match: ResolverMatch) -> tuple[Any, ...]:
+    """Return what tells an entry of the URLs, and what it captured, from others. Middleware may guard paths alone."""
+    return match.func, match.route, match.args, match.kwargs
 
 
 def page_of(session: Session | None, request: SocketRequest, label: str) -> LivePage:

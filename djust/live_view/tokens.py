@@ -28,7 +28,7 @@ class PageToken(NamedTuple):
     #: The user's id as text; empty for nobody.
     user: str
     #: Digests of what tells the browser from others: the Django session, and for visitors who are not logged in, whose
-    #: session may begin later, their number.
+    #: session may begin later, or where a session has no key, their number.
     browser: list[str]
 
 
@@ -42,7 +42,8 @@ def issue(key: str, view: str, request: HttpRequest, visitor: str = "") -> str:
         visitor: The visitor's number, see ``visitor_of``.
     """
     user = user_id(request)
-    digests = browser_digests(session_key_of(request), "" if user else visitor)
+    session_key = session_key_of(request)
+    digests = browser_digests(session_key, "" if user and session_key else visitor)
     return signing.dumps([key, view, user, digests], salt=_SALT)
 
 
