@@ -88,6 +88,7 @@ def test_it_comes_back_with_the_state_and_the_events_meanwhile(page: Page, wire:
     assert lost["code"] == code
     assert len(heard(page, "connected")) == 2
     first, again = wire.frames("join")[0], wire.frames("join")[-1]
+    assert (first.pop("acked"), again.pop("acked")) == (0, 1)
     assert first == again
     assert len(first["client"]) >= 16
     assert page.evaluate("isFirstDocument")
