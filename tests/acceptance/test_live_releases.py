@@ -147,6 +147,8 @@ async def test_the_end_of_an_owner_closes_all_their_sockets_and_no_others(fleet)
 async def test_a_session_that_is_ended_in_the_admin_of_one_server_ends_on_another(fleet):
     admin = signed_in(fleet.servers[0].url)
     cookies = cookies_of(admin)
+    with closing(fleet.store()) as store:
+        store.delete_owner("1")
     one = await LiveClient.open(fleet.servers[1].url, "/", cookies)
     page = admin.client.get("/admin/djust/livesession/?by=owner&q=1").text
     first = re.findall(r'href="(/admin/djust/livesession/session/[^"]+)"', page)
