@@ -27,7 +27,7 @@ check: $(READY) ## Check style, types and the direction of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(READY) $(BUNDLE) servers ## Measure against bare redis-py, in one run
+bench: $(READY) $(BUNDLE) servers ## Measure against bare redis-py and the published djust, in one run
 	@$(BIN)/python -m benchmarks
 
 clean: ## Remove everything that the other targets made
