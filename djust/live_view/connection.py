@@ -162,7 +162,7 @@ class Connection:
 
     def enqueue_broadcast(self, job: Job) -> None:
         """Do ``job`` after what is waiting already, or ``catch_up`` once if too many of its kind wait."""
-        if self._behind:
+        if self._behind or self.closed:
             return
         if self._broadcasts == _MAX_BROADCASTS:
             self._behind = True

@@ -152,8 +152,9 @@ class Hub:
         """Close the sockets that ``newest`` replaces, and wait until what is at work for them is done."""
         for socket in list(self._by_key.get(key, ())):
             if socket is not newest and socket.client == client:
-                # There may be nobody to take it.
-                await asyncio.wait(self._close([socket], Close.NORMAL, "replaced"), timeout=FAREWELL_SECONDS)
+                # There may be nobody to take it. One that was closed before stays until its server says so.
+                if farewells := self._close([socket], Close.NORMAL, "replaced"):
+                    await asyncio.wait(farewells, timeout=FAREWELL_SECONDS)
                 await socket.disconnected(None)
         # Itself is among them if its connection was lost meanwhile.
         tasks = self._finishing.get(key, set()) - {asyncio.current_task()}

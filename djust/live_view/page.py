@@ -84,7 +84,7 @@ class LivePage:
             Refused: The frame asks for what it may not have.
             InvalidEvent: What it brings along does not fit.
         """
-        self._begin()
+        self.begin()
         self.record.messages = []
         if frame["t"] == "event":
             return self._event_steps(frame["name"], frame.get("args", []), frame.get("params", {}))
@@ -126,10 +126,11 @@ class LivePage:
 
     def broadcast_steps(self, topic: str, message: Any) -> Steps:
         """Return the steps of a broadcast."""
-        self._begin()
+        self.begin()
         return Steps(partial(self.view.handle_broadcast, topic, message))
 
-    def _begin(self) -> None:
+    def begin(self) -> None:
+        """Forget what holds for one event: what was computed or read then may be something else by now."""
         forget_computed(self.view)
         self.request.renew_session()
 

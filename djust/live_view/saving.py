@@ -89,6 +89,7 @@ async def keep_number(page: LivePage, client: str, number: int | None) -> Kept:
         if session is None:
             return Kept.GONE
         await in_thread(partial(page.adopt, session))
+        page.request.renew_session()
         if number is None or page.record.has_seen(client, number):
             return Kept.SEEN
         page.record.note(client, number)

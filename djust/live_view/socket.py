@@ -40,7 +40,7 @@ class LiveSocket(Connection):
         super().__init__(scope, send)
         self.hub: Hub = hub_of_this_loop()
         self.page: LivePage | None = None
-        #: The id of the page instance in the browser.
+        #: The id of the page instance in the browser; empty while that shows none.
         self.client = ""
         #: What stands for its Django session in notices; empty for visitors who are not logged in.
         self.login = ""
@@ -93,7 +93,7 @@ class LiveSocket(Connection):
         if frame["t"] == "join":
             await self._join(frame)
         elif frame["t"] == "leave":
-            self.page = None
+            self.page, self.client = None, ""
             if self.key is not None:
                 await self.depart(self.key)
         else:
@@ -148,7 +148,10 @@ class LiveSocket(Connection):
     async def _change(self, frame: dict[str, Any]) -> None:
         page, number = self.page, frame["n"]
         if page is None:
-            raise Refused(Close.MALFORMED, "The first frame joins a page.")
+            if not self.client:
+                raise Refused(Close.MALFORMED, "The first frame joins a page.")
+            # Sent before the browser heard that the page is stale.
+            return
         if page.record.has_seen(self.client, number):
             logger.debug("live_event_repeated", session=hashed(page.key))
             await self.answer({"t": "update", "n": number, "splices": []})
@@ -200,7 +203,7 @@ class LiveSocket(Connection):
     async def catch_up(self) -> None:
         """Render the page, which may show what broadcasts told that were left out."""
         if self.page is not None:
-            await self._show(self.page, None, {})
+            await self._show(self.page, self.page.begin, {})
 
     async def verify(self) -> None:
         """Compare the page with the store, and show what is there if that is something else."""
@@ -259,6 +262,8 @@ class LiveSocket(Connection):
             if task is not None and task.cancelling():
                 raise
             raise RuntimeError("Something that the handler waited for was cancelled.") from error
+        except SystemExit as error:
+            raise RuntimeError("The handler raised SystemExit.") from error
 
     async def _show(self, page: LivePage, before: Callable[[], None] | None, frame: dict[str, Any]) -> None:
         """Render the page and send all of it, after ``before``."""
@@ -275,7 +280,7 @@ class LiveSocket(Connection):
     async def _show_truth(self, page: LivePage, number: int) -> None:
         """Show what another tab or another server saved; the event did not count, and is not tried again.
 
-        Unless it was this very event that the other server saved.
+        Unless it was this very event that was saved: whoever handled it first may have reached nobody with its answer.
         """
         kept = await keep_number(page, self.client, number)
         if kept is Kept.GONE:
@@ -284,7 +289,8 @@ class LiveSocket(Connection):
         if kept is Kept.NOTED:
             logger.info("live_conflict", session=hashed(page.key), view=path_of(type(page.view)))
         self._saved(page, touched=kept is Kept.NOTED)
-        await self._show(page, None, {"n": number, **({"conflict": True} if kept is Kept.NOTED else {})})
+        more = {"conflict": True} if kept is Kept.NOTED else page.record.missed(self.client, number - 1)
+        await self._show(page, None, {"n": number, **more})
 
     async def _failed(self, page: LivePage, number: int | None, error: Exception) -> None:
         """Put the page back to what is stored, and say that an event did not work."""

@@ -66,6 +66,9 @@ def _call(function: Callable[[], T]) -> T:
     except StopIteration as error:
         # No future takes that, and whoever waits would wait for ever.
         raise RuntimeError("A handler or a template raised StopIteration: give next() a default.") from error
+    except (asyncio.CancelledError, SystemExit) as error:
+        # These would end the task that waits, or the whole server.
+        raise RuntimeError(f"A handler or a template raised {type(error).__name__}.") from error
     finally:
         _close_old_connections()
 
