@@ -12,6 +12,7 @@ import pytest
 from djust.testing.live_client import Disconnected, LiveClient
 from tests.acceptance.live_crowd import come_back, count_in, eventually, pid_in, twin_of
 from tests.acceptance.live_fleet import proxied, terminate
+from tests.servers.tcp_proxy import TcpProxy
 
 SLOW = ["increment_slowly", "increment_slowly_in_a_thread"]
 
@@ -144,3 +145,18 @@ async def test_a_server_that_is_killed_at_work_loses_nothing_that_was_acknowledg
         await event
     await come_back(client)
     assert (client.last_number, count_in(client.html), fleet.effects(effect)) == (2, 2, 2)
+
+
+async def test_an_event_whose_save_was_not_confirmed_counts_once_and_is_no_conflict(fleet, stack):
+    proxy = stack.enter_context(TcpProxy(fleet.redis.host, fleet.redis.port))
+    server = fleet.another(stack, REDIS_URL=proxy.url())
+    client = await LiveClient.open(server.url, "/")
+    for count in range(1, 6):
+        # Redis saves it, and the server does not hear of that.
+        proxy.lose_replies()
+        answer = await client.event("increment")
+        assert "conflict" not in answer
+        assert count_in(client.html) == count
+    proxy.restore()
+    await client.reconnect(fleet.servers[0].url)
+    assert (count_in(client.html), client.last_number) == (5, 5)

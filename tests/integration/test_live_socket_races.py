@@ -185,3 +185,30 @@ async def test_what_never_expires_is_touched_once_when_somebody_else_leaves(stor
     await asyncio.to_thread(wait_until, lambda: store.touched)
     assert (store.touched, page.socket.touch_at) == ([0], float("inf"))
     await page.socket.disconnected(1006)
+
+
+async def test_an_event_that_could_not_be_saved_in_time_is_done_again_and_counts_once(store, monkeypatch):
+    monkeypatch.setattr("djust.live_view.saving.PATIENCE_SECONDS", 0.2)
+    page = await fetched()
+    await page.join()
+    await page.heard()
+    saves = store.aset
+
+    async def away(*args: Any, **options: Any) -> Session:
+        raise BackendUnavailable("It is away.")
+
+    monkeypatch.setattr(store, "aset", away)
+    await page.send(t="event", n=1, name="increment")
+    closed = await page.heard()
+    assert closed["code"] == 1013
+    await page.socket.disconnected(1006)
+    monkeypatch.setattr(store, "aset", saves)
+    again = Page(page._token, page.socket.scope["cookies"])
+    await again.socket.open()
+    await again.join()
+    joined = await again.heard()
+    assert (joined["n"], joined["html"]) == (0, "0")
+    await again.send(t="event", n=1, name="increment")
+    frame = await again.heard()
+    assert (frame["n"], frame["splices"]) == (1, [[0, 1, "1"]])
+    await again.socket.disconnected(1006)
