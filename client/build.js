@@ -18,6 +18,7 @@ const SHORTER_BODIES = {
     morphChildren(ctx, oldNode, newContent);
     ctx.pantry.remove();
   }`,
+  "function removeNode": "{ ctx.idMap.has(node) ? moveBefore(ctx.pantry, node, null) : node.remove(); }",
   "function morphNode": `{
     if (ctx.callbacks.beforeNodeMorphed(oldNode, newContent)) {
       morphAttributes(oldNode, newContent, ctx);
@@ -37,7 +38,7 @@ const SHORTER_BODIES = {
       doc,
       pantry: createPantry(doc),
       activeElementAndParents: createActiveElementAndParents(oldNode, doc),
-      callbacks: { beforeNodeAdded() {}, beforeNodeRemoved() {}, afterNodeRemoved() {}, ...config.callbacks },
+      callbacks: { beforeNodeAdded() {}, ...config.callbacks },
     };
   }`,
   "function findIdElements": `{

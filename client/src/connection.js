@@ -110,7 +110,7 @@ function receive(frame) {
   if (frame.t === "stale" && isOurs) {
     // The next socket may lead to a server of the release that the page is of.
     disconnect();
-    retry = setTimeout(renew, waitingTime(failures++));
+    later(() => renew().then(() => socket || later(connect)));
   }
   // What is under way for a page that was left meanwhile does not concern this one.
   if (!(frame.t === "joined" ? isOurs : isConnected && /update|error|moved/.test(frame.t))) return;
@@ -148,7 +148,12 @@ function lose(code, reason) {
   if (code === GONE) giveUp(`This page ${reason === "ended" ? "was ended" : "has expired"}.`, "Start again", renew);
   else if (code === FOREIGN_ORIGIN) giveUp("This page cannot connect to the server.");
   else if (code === LOGGED_OUT || (code === TOKEN_REFUSED && tokenRefusals++)) reload();
-  else retry = setTimeout(connect, waitingTime(failures++, code));
+  else later(connect, code);
+}
+
+/** Try something, after a time that grows with each failure. */
+function later(run, code) {
+  retry = setTimeout(run, waitingTime(failures++, code));
 }
 
 function reload() {

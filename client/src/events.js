@@ -56,7 +56,9 @@ function click(event) {
     if (directive.kind === "click") fire(directive, element);
     else {
       flush();
-      (directive.kind === "patch" && page ? patchAndTell : visit)(addressOf(element, directive.value));
+      const address = addressOf(element, directive.value);
+      const isPatch = directive.kind === "patch" && page && address.origin === location.origin;
+      (isPatch ? patchAndTell : visit)(address);
     }
   }
 }

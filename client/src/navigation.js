@@ -126,6 +126,7 @@ export async function visit(url, options = {}) {
   morph(document.body, next.body, { isAnotherPage: !isSame });
   copyAttributes(document.body, next.body);
   document.title = next.title;
+  document.documentElement.lang = next.documentElement.lang;
   show(config.token && new Page(config.token), config);
   if (isSame) putBack(typed);
   markLinks();

@@ -164,6 +164,21 @@ def test_a_release_that_keeps_saying_stale_is_not_asked_without_a_pause(chromium
     page.context.close()
 
 
+def test_a_stale_page_that_cannot_be_fetched_comes_back_by_itself(chromium: Chromium, url: str) -> None:
+    page = chromium.page(url)
+    wire = Wire(page)
+    visit(page, "/")
+    page.route("**/", lambda route: route.fulfill(status=502))
+    wire.say({"t": "stale", "client": wire.frames("join")[0]["client"]})
+    expect(page.locator(".dj-banner")).to_contain_text("The page could not be loaded.")
+    page.unroute("**/")
+    wire.wait_for(lambda: len({frame["token"] for frame in wire.frames("join")}) == 2, "the page to be fetched")
+    connected(page)
+    expect(page.locator(".dj-banner")).to_be_empty()
+    assert page.evaluate("isFirstDocument")
+    page.context.close()
+
+
 def test_a_page_that_cannot_be_morphed_is_replaced(chromium: Chromium, url: str) -> None:
     """A form whose field has the name of what every element has."""
     page = chromium.page(url)

@@ -300,6 +300,29 @@ def test_another_site_is_the_browsers_even_behind_a_redirect(chromium: Chromium,
     page.context.close()
 
 
+def test_a_patch_to_another_site_is_the_browsers(page: Page) -> None:
+    with serve() as other:
+        page.evaluate(
+            "(url) => document.querySelector('#ignored').innerHTML = `<a dj-patch='${url}'>Out</a>`", other.url
+        )
+        page.get_by_text("Out", exact=True).click()
+        expect(page).to_have_url(f"{other.url}/")
+        page.go_back()
+        expect_page(page, "Home", "/")
+
+
+def test_the_language_of_the_page(page: Page) -> None:
+    def answer(route: Route) -> None:
+        response = route.fetch()
+        route.fulfill(response=response, body=response.text().replace('lang="en"', 'lang="de"'))
+
+    page.route("**/tasks/", answer)
+    follow(page, "Tasks")
+    expect_page(page, "Tasks", "/tasks/")
+    expect(page.locator("html")).to_have_attribute("lang", "de")
+    assert not was_loaded(page)
+
+
 HOSTILE = """<script src="/static/djust/live.js" data-djust='{"url": "/ws/live/"}'></script><h1>Hostile</h1>"""
 
 
