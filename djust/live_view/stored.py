@@ -32,7 +32,7 @@ class PageRecord:
     csrf: str | None = None
     #: See ``surroundings``.
     language: str | None = None
-    timezone: str | None = None
+    timezone: str | int | None = None
     prefix: str = "/"
     urlconf: str | None = None
 
