@@ -29,7 +29,7 @@ from tests.servers.reaper import get_reaper
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "example"
 #: Seconds for which a page is kept that lost its connection, and one that nobody connected to.
-SESSION_TTL, PAGE_TTL = 10, 4
+SESSION_TTL, PAGE_TTL = 14, 10
 EVERY_SECONDS = 5
 ROWS = ("djust: clean up expired sessions", "djust: sample Redis memory", "djust: check evictions")
 #: An alert ends after so many calm seconds here, so that one can watch it.

@@ -11,10 +11,11 @@ from redis import Redis
 from scripts.child_processes import Child, say
 
 #: Seconds after which the crowd comes, and for which it stays at least; it leaves when an alert has fired.
-QUIET_SECONDS = 12.0
-CROWD_SECONDS = 8.0
-#: What is left free when the limit is lowered, and what the limit is raised to.
-FREE_BYTES = 400 * 1024
+QUIET_SECONDS, CROWD_SECONDS = 12.0, 8.0
+#: What is left free when the crowd comes: less would be gone with the buffers of a few connections. A slow machine
+#: does not serve enough pages to use that; there the limit comes down by a step at a time until something is evicted.
+FREE_BYTES, STEP_BYTES = 700 * 1024, 64 * 1024
+#: What the limit is raised to.
 ENOUGH = "64mb"
 #: Shortest demo that has time for all of it.
 NEEDS_SECONDS = 50.0
@@ -35,6 +36,8 @@ class Pressure:
         self._start_crowd = start_crowd
         self._crowd: Child | None = None
         self._began_at = time.monotonic()
+        self._limit = 0
+        self._is_short = False
         self._raised = False
         self._said: set[tuple[int, str]] = set()
 
@@ -42,10 +45,16 @@ class Pressure:
         """Do what is due, and say what the alerts say."""
         elapsed = time.monotonic() - self._began_at
         if self._crowd is None and elapsed >= QUIET_SECONDS:
-            limit = int(self._server.info("memory")["used_memory"]) + FREE_BYTES
-            self._server.config_set("maxmemory", limit)
-            say("demo", f"The state server may use {limit / 2**20:.2f} MB from now on, and a crowd arrives.")
             self._crowd = self._start_crowd()
+            say("demo", "A crowd arrives that fetches pages and never connects to them.")
+            self._limit = int(self._server.info("memory")["used_memory"]) + FREE_BYTES
+            say("demo", f"The state server may use {self._limit / 2**20:.2f} MB from now on.")
+            self._server.config_set("maxmemory", self._limit)
+        elif not self._is_short and not self._raised and elapsed >= QUIET_SECONDS + CROWD_SECONDS:
+            self._is_short = int(self._server.info("stats")["evicted_keys"]) > 0
+            if not self._is_short:
+                self._limit -= STEP_BYTES
+                self._server.config_set("maxmemory", self._limit)
         self._say_alerts()
         if self._crowd is not None and not self._raised and elapsed >= QUIET_SECONDS + CROWD_SECONDS and self.fired:
             self._raised = True

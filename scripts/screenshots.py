@@ -65,8 +65,9 @@ def take_site(chromium: Chromium, url: str) -> None:
     """Take the pictures of the example itself, where two pack for one trip."""
     ada = chromium.page(url, viewport={"width": 1000, "height": 800})
     ada.goto("/plan/?destination=Lisbon")
-    for _ in range(2):
+    for step in (2, 3):
         ada.get_by_role("button", name="Go on").click()
+        ada.get_by_text(f"Step {step} of 4").wait_for()
     ada.get_by_text("Swimming").click()
     picture(ada, "example-plan", ada.locator("body"), ada.locator("main"), 16)
     ada.get_by_role("button", name="Go on").click()
@@ -74,9 +75,9 @@ def take_site(chromium: Chromium, url: str) -> None:
     ada.wait_for_url("**/trips/**")
     ben = chromium.page(url, viewport=PHONE, color_scheme="dark")
     ben.goto(ada.url)
-    for name in ("Underwear", "Socks", "Passport", "Camera"):
+    for name in ("Underwear", "Socks", "Passport", "Goggles"):
         ben.get_by_role("button", name=name).first.click()
-    ada.get_by_text("Somebody packed Camera.").wait_for()
+    ada.get_by_text("Somebody packed Goggles.").wait_for()
     ben.get_by_role("button", name="Take Museum card off the list").click()
     ada.get_by_text("took Museum card").wait_for()
     ada.get_by_label("What to add").fill("Earplugs for the")
@@ -89,6 +90,8 @@ def take_site(chromium: Chromium, url: str) -> None:
 
 def picture(page: Page, name: str, first: Locator, last: Locator, below: int) -> None:
     """Write a picture of a page from the top of one element to the bottom of another, and say how large it is."""
+    page.mouse.move(0, 0)
+    page.evaluate("scrollTo(0, 0)")
     top, bottom = first.bounding_box(), last.bounding_box()
     assert top
     assert bottom

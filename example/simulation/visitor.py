@@ -47,11 +47,11 @@ class Visitor:
         where = {"destination": random.choice(DESTINATIONS), "kind": random.choice(("city", "beach", "hike", "work"))}
         when = {"nights": str(random.randint(1, 9)), "leaving": "2031-05-04", "washes": "on"}
         what = {"weather": random.choice(("mild", "hot", "cold", "wet")), "extras": ["swim", "camera"]}
-        for answers in (where, when, what):
+        for step, answers in (("where", where), ("when", when), ("what", what)):
             await self._pause()
-            await page.do("check", **answers, _target=next(iter(answers)))
+            await page.do("check", step=step, **answers, _target=next(iter(answers)))
             await self._maybe_leave_and_come_back(page)
-            await page.do("next_step", **answers)
+            await page.do("next_step", step=step, **answers)
         await page.do("choose", name="Toothbrush", wanted=False)
         await self._maybe_leave_and_come_back(page)
         await page.do("finish")

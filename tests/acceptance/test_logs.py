@@ -108,7 +108,7 @@ class Canaries:
 
     def type(self, text: str) -> dict[str, Any]:
         """Type into a page that somebody has open, and return the answer."""
-        return self.loop.run(self.page.event("check", destination=text, kind="beach"))
+        return self.loop.run(self.page.event("check", step="where", destination=text, kind="beach"))
 
     def answers(self) -> list[httpx.Response]:
         """Ask for everything that tells how the store is, and for a page."""

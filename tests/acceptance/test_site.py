@@ -14,9 +14,9 @@ from tests.acceptance.conftest import Site
 from tests.acceptance.support import query
 from tests.servers.waiting import wait_until
 
-WHERE = {"destination": "Lisbon", "kind": "beach"}
-WHEN = {"nights": "3", "leaving": "2031-05-04"}
-WHAT = {"weather": "hot", "extras": ["swim", "camera"]}
+WHERE = {"step": "where", "destination": "Lisbon", "kind": "beach"}
+WHEN = {"step": "when", "nights": "3", "leaving": "2031-05-04"}
+WHAT = {"step": "what", "weather": "hot", "extras": ["swim", "camera"]}
 
 
 async def new_trip(url: str, cookies: dict[str, str] | None = None) -> str:
@@ -264,7 +264,7 @@ async def test_the_answers_of_the_planner_outlive_its_servers(site):
     page = await LiveClient.open(servers[0].url, "/plan/?destination=Lisbon")
     assert 'value="Lisbon"' in page.html
     await page.event("next_step", **WHERE)
-    await page.event("check", nights="21", leaving="", _target="nights")
+    await page.event("check", step="when", nights="21", leaving="", _target="nights")
     servers[0].kill()
     await page.closed()
     await page.reconnect(servers[1].url)
@@ -289,13 +289,16 @@ async def test_nobody_gets_ahead_of_the_questions(site):
     await page.patch("/plan/?step=what")
     assert page.navigation == {"kind": "patch", "url": "/plan/?step=where", "replace": True}
     await page.event("finish")
-    await page.event("next_step", destination="")
+    await page.event("next_step", step="where", destination="")
     assert "Step 1 of 4" in page.html
     await page.event("next_step", **WHERE)
+    # Somebody clicked twice.
+    await page.event("next_step", **WHERE)
+    assert 'id="id_nights_error"' not in page.html
     await page.event("next_step", **WHEN)
     # An answer that will not do any longer closes the way.
     await page.patch("/plan/?step=when")
-    await page.event("check", nights="0", _target="nights")
+    await page.event("check", step="when", nights="0", _target="nights")
     await page.patch("/plan/?step=what")
     assert "Step 2 of 4" in page.html
 

@@ -76,17 +76,18 @@ class PlanPage(LiveView):
         return super().get_context_data(**context, **kwargs)
 
     @event_handler
-    def check(self, **fields: Any) -> None:
+    def check(self, step: str, **fields: Any) -> None:
         """Keep what is typed, and judge the fields that the visitor has been to."""
-        if self.step in FORMS:
-            self._keep(fields)
+        if not self._asks(step):
+            return
+        self._keep(fields)
         if (name := fields.get("_target")) and name not in self.visited:
             self.visited.append(name)
 
     @event_handler
-    def next_step(self, **fields: Any) -> None:
-        """Go on if the answers will do."""
-        if self.step not in FORMS:
+    def next_step(self, step: str, **fields: Any) -> None:
+        """Go on if the answers will do. A second click may come from a step that is over."""
+        if not self._asks(step):
             return
         form = self._keep(fields)
         if not form.is_valid():
@@ -116,6 +117,10 @@ class PlanPage(LiveView):
         trip = Trip.plan(self.new_slug, wanted, **fields)
         messages.success(self.request, f"All planned: this is your list for {trip}.")
         self.live_redirect(trip.get_absolute_url(), replace=True)
+
+    def _asks(self, step: str) -> bool:
+        """Whether this is the step that is shown, and has a form."""
+        return step == self.step and step in FORMS
 
     def _is_open(self, name: str) -> bool:
         """Whether one can go to a step."""
