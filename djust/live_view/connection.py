@@ -182,7 +182,13 @@ class Connection:
     async def _work(self) -> None:
         try:
             while self._jobs:
-                await self.run(self._jobs.popleft())
+                await self._do(self._jobs.popleft())
+        finally:
+            self._task = None
+
+    async def _do(self, job: Job) -> None:
+        try:
+            await self.run(job)
         except Refused as refused:
             await self.refuse(refused)
         except BackendUnavailable:
@@ -190,10 +196,6 @@ class Connection:
         except Exception as error:  # noqa: BLE001 - nobody awaits this task: what goes wrong is logged, and ends it
             logger.error("live_socket_failed", exc_info=error)
             await self.close(Close.FAILED)
-        finally:
-            self._task = None
-            if self._jobs:
-                self._task = asyncio.get_running_loop().create_task(self._work())
 
     # What goes out
 

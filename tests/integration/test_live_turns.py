@@ -169,6 +169,24 @@ async def test_what_came_before_a_page_was_left_is_done(store: Store, code: int 
     assert browser.socket.hub.sockets == set()
 
 
+async def test_a_page_that_was_left_is_given_up_whatever_its_last_event_was(store: Store) -> None:
+    """One task does all of it, so that whoever comes back waits for the whole."""
+    browser = await Browser.joined()
+    key = browser.key
+    await browser.send(t="event", n=1, name="wait")
+    await browser.send(t="event", n=2, name="no_handler")
+    await browser.send(t="event", n=3, name="add")
+    await until(begun.is_set)
+    task = await browser.socket.disconnected(1001)
+    assert task is not None
+    assert browser.socket.hub._finishing == {key: {task}}
+    gate.set()
+    await task
+    assert browser.socket._task is None
+    assert count_of(store, key) == 11
+    assert store.touched == [3600, 60]
+
+
 async def test_what_waits_when_a_connection_is_lost_is_left_to_the_reconnect(store: Store) -> None:
     browser = await Browser.joined()
     await browser.send(t="event", n=1, name="wait")
