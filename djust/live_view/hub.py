@@ -240,16 +240,19 @@ class Hub:
         for socket in self.sockets:
             if socket.login:
                 by_login.setdefault(socket.login, []).append(socket)
+        failure: Exception | None = None
         for login, sockets in by_login.items():
             try:
                 user = await in_spare_thread(partial(still_logged_in, sockets[0].session, sockets[0].user))
             except Exception as error:  # noqa: BLE001 - what keeps sessions and users may raise anything
-                logger.warning("live_logins_not_seen", error=type(error).__name__)
-                return
+                failure = error
+                continue
             if user is None:
                 self._close(
                     [socket for socket in self.sockets if socket.login == login], Close.LOGGED_OUT, "logged out"
                 )
+        if failure is not None:
+            logger.warning("live_logins_not_seen", error=type(failure).__name__)
 
 
 async def _for_ever(work: Callable[[], Awaitable[None]]) -> None:

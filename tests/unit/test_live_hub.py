@@ -94,6 +94,31 @@ async def test_a_database_that_is_away_for_a_while_does_not_end_the_look_at_logi
     hub.remove(socket)
 
 
+async def test_a_login_that_cannot_be_looked_at_hides_no_other(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    rounds = 0
+
+    def look(session: Any, user: Any) -> Any:
+        nonlocal rounds
+        if user is broken.user:
+            rounds += 1
+            raise ValueError("canary-password")
+        return None
+
+    monkeypatch.setattr(hub_module, "still_logged_in", look)
+    broken, before, after = FakeSocket("b"), FakeSocket("a"), FakeSocket("c")
+    for socket in (before, broken, after):
+        hub.add(socket)
+    with caplog.at_level(logging.WARNING, "djust.state_backend"):
+        await until(lambda: before.closed and after.closed and rounds > 1)
+    assert not broken.closed
+    assert 0 < caplog.text.count("live_logins_not_seen") <= rounds
+    assert "canary" not in caplog.text
+    for socket in (before, broken, after):
+        hub.remove(socket)
+
+
 async def test_somebody_who_is_not_logged_in_is_not_looked_at(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     looked: list[Any] = []
     monkeypatch.setattr(hub_module, "still_logged_in", lambda session, user: looked.append(user) or user)
