@@ -5,13 +5,15 @@ const CLICKABLE = "a,button,label,summary,input:not([type=range]),[dj-click]";
 const LONGEST_MS = 1_000;
 
 let waiting;
+let timer;
 
 export function startPresses() {
   const listen = (type, handle) => addEventListener(type, handle, true);
   listen("pointerdown", ({ target }) => {
     if (!target.closest(CLICKABLE)) return;
     waiting ??= [];
-    setTimeout(letGo, LONGEST_MS);
+    clearTimeout(timer);
+    timer = setTimeout(letGo, LONGEST_MS);
   });
   // The click comes right after that.
   for (const type of ["pointerup", "pointercancel"]) listen(type, () => setTimeout(letGo));
