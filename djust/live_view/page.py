@@ -138,7 +138,7 @@ class LivePage:
         """Whether an address leads to this view by the same entry of the URLs: another may have other guards."""
         path = unquote(uri.partition("?")[0])
         here = self.request.resolver_match
-        if path == self.request.path or here is None:
+        if path == self.request.path or here is None or not path.startswith(self.record.prefix):
             return path == self.request.path
         there = _live_view_at(path_below(self.record.prefix, path))
         return there is not None and _entry(there) == _entry(here)

@@ -18,6 +18,7 @@ from django.utils.module_loading import import_string
 from djust import LiveView, event_handler
 from djust.live_view import tokens
 from djust.live_view.protocol import Close
+from djust.live_view.request import SocketRequest
 from djust.state_backend import set_backend
 from tests.integration.live_support import Browser, Store, use_site
 
@@ -150,6 +151,7 @@ async def test_a_form_that_an_event_shows_can_be_posted(settings: Any, cookie: s
     browser = await Browser.joined("/form/", client)
     await browser.event(1, "ask")
     await browser.lose()
+    assert SocketRequest(browser.scope, "/").META["CSRF_COOKIE"] == client.cookies[cookie].value
     # What the handshake of a page reached by navigation knows: no cookie of the answer that brought it.
     browser.scope["cookies"] = {tokens.VISITOR_COOKIE: browser.scope["cookies"][tokens.VISITOR_COOKIE]}
     await browser.connect()
