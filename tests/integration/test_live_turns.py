@@ -249,6 +249,7 @@ async def test_a_browser_that_reads_nothing_is_closed_at_once(store: Store, topi
     await until(lambda: closed)
     assert closed == [code]
     unread.set()
+    await socket.finished()
     await browser.lose()
     assert count_of(store, key) == 1
 
