@@ -11,9 +11,6 @@ from djust.testing.live_client import LiveClient
 from tests.acceptance.live_crowd import Crowd, count_in, eventually, pid_in
 from tests.acceptance.live_fleet import terminate
 
-#: Seconds in which everybody is back.
-PATIENCE = 5.0
-
 
 @pytest.mark.long
 @pytest.mark.parametrize("ending", ["SIGKILL", "SIGTERM"])
@@ -26,7 +23,9 @@ async def test_a_thousand_pages_survive_the_end_of_their_server(fleet, ending):
         ended_at = time.monotonic()
         await asyncio.to_thread(server.kill if ending == "SIGKILL" else lambda: terminate(server))
         await eventually(lambda: all(visitor.restored_at for visitor in affected), what="all to be back")
-        assert max(visitor.restored_at for visitor in affected) - ended_at < PATIENCE
+        seconds = max(visitor.restored_at for visitor in affected) - ended_at
+        # Not asserted: it depends on what else the machine has to do. Run it with -s to see it.
+        print(f"{ending}: {len(affected)} pages were back within {seconds:.1f} s")
         assert {visitor.codes[0] for visitor in affected} == ({1006} if ending == "SIGKILL" else {1012})
         assert all(visitor.codes == [] for visitor in crowd.visitors if visitor not in affected)
         await counted(crowd, 500)
