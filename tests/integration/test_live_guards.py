@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from typing import Any
 
@@ -59,6 +60,10 @@ class Form(LiveView):
     @event_handler
     def ask(self) -> None:
         self.asked = True
+
+    @event_handler
+    def keep(self) -> None:
+        self.cards = {"canary-4111": {"canary-name": object()}}
 
     @event_handler
     def order(self) -> None:
@@ -183,6 +188,16 @@ async def test_a_handler_puts_nothing_old_into_the_session_of_django() -> None:
         over_http(cart)
         await browser.event(number, name)
         assert dict(SessionStore(session.session_key).items()) == {"cart": cart, "orders": orders}
+    await browser.lose()
+
+
+async def test_what_cannot_be_stored_stays_out_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    browser = await Browser.joined("/form/")
+    with caplog.at_level(logging.DEBUG, "djust"):
+        assert (await browser.event(1, "keep"))["t"] == "error"
+    assert "live_state_not_stored" in caplog.text
+    assert "Form.cards[...][...]" in caplog.text
+    assert "canary" not in caplog.text
     await browser.lose()
 
 

@@ -309,6 +309,18 @@ async def test_broadcasts_that_are_too_many_are_caught_up_with() -> None:
     await browser.lose()
 
 
+async def test_a_browser_cannot_fill_the_memory_while_its_handler_is_slow() -> None:
+    browser = await Browser.joined()
+    await browser.send(t="event", n=1, name="wait")
+    await until(begun.is_set)
+    for number in range(2, 7):
+        await browser.send(t="event", n=number, name="add", params={"text": "x" * 120_000})
+    assert (await browser.answer())["code"] == Close.TOO_MANY
+    assert not browser.socket._jobs
+    gate.set()
+    await browser.lose()
+
+
 # What concerns all pages
 
 
