@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import gc
 from contextlib import aclosing
+from itertools import pairwise
 
 import pytest
 
 from djust.log import hashed
 from djust.state_backend import InMemoryStateBackend, Notice, notices
 from djust.state_backend.notices import Hub
+from djust.state_backend.redis.address import parse_address
+from djust.state_backend.redis.availability import Availability
 from djust.state_backend.redis.layout import Layout, pack_notice, parse_notice
+from djust.state_backend.redis.listening import Listener
 from tests.unit.test_memory import in_child
 
 KEY = "canary-session-key"
@@ -38,6 +42,18 @@ def test_what_is_no_notice_is_none(data: bytes) -> None:
 def test_each_database_has_a_channel() -> None:
     assert Layout("djust:").channel == b"djust:notices:0"
     assert Layout("djust:", 7).channel == b"djust:notices:7"
+
+
+@pytest.mark.parametrize("known", [[], ["one:6379"], ["one:6379", "two:6379"]])
+async def test_a_listener_goes_to_another_node_if_there_is_one(known: list[str]) -> None:
+    async def nodes() -> list[str]:
+        return known
+
+    address = parse_address("redis://one:6379")
+    listener = Listener(address, b"channel", Availability(address.endpoint), timeout=1, nodes=nodes)
+    places = [await listener._place() for _ in range(20)]
+    assert {place["port"] for place in places} == {6379}
+    assert all(here != there for here, there in pairwise(places)) == (len(known) == 2)
 
 
 def test_who_listens_too_slowly_is_told_that_something_was_missed(monkeypatch: pytest.MonkeyPatch) -> None:
