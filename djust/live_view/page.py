@@ -160,7 +160,6 @@ class LivePage:
                 runtime = self.view.djust
                 navigation = runtime.navigation
                 if navigation is None or navigation.kind != "patch" or navigation is steps.last:
-                    self.request.save_session()
                     return None
                 if not self._stays(navigation.url):
                     runtime.navigation = navigation._replace(kind="redirect")

@@ -245,7 +245,12 @@ class LiveSocket(Connection):
             if steps is None:
                 return None
             pending = page.work(steps)
-            return page.render() if pending is None else pending
+            if pending is not None:
+                return pending
+            update = page.render()
+            # Not before: an event whose page cannot be shown did not work.
+            page.request.save_session()
+            return update
 
         while isawaitable(result := await in_thread(work)):
             await self._finish(page, result)

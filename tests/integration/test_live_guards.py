@@ -74,6 +74,11 @@ class Form(LiveView):
         self.order()
         raise RuntimeError("It was to be expected.")
 
+    @event_handler
+    def order_what_cannot_be_shown(self) -> None:
+        self.order()
+        self.note = object()
+
 
 def post(request: HttpRequest) -> HttpResponse:
     return HttpResponse("posted")
@@ -183,7 +188,14 @@ async def test_a_handler_puts_nothing_old_into_the_session_of_django() -> None:
         other.save()
 
     for number, (cart, name, orders) in enumerate(
-        [("new", "order", 1), ("newer", "order_in_vain", 1), ("newest", "ask", 1), ("last", "order", 2)], 1
+        [
+            ("new", "order", 1),
+            ("newer", "order_in_vain", 1),
+            ("newest", "ask", 1),
+            ("last", "order", 2),
+            ("a", "order_what_cannot_be_shown", 2),
+        ],
+        1,
     ):
         over_http(cart)
         await browser.event(number, name)
