@@ -44,7 +44,7 @@ class Connection:
         "_broadcasts",
         "_budget",
         "_jobs",
-        "_leaving",
+        "_leave_ends",
         "_send",
         "_task",
         "_waiting_size",
@@ -74,8 +74,8 @@ class Connection:
         self._behind = False
         #: Characters of the frames that wait.
         self._waiting_size = 0
-        #: Whether the browser said that it leaves the page.
-        self._leaving = False
+        #: How many of what waits come before the end of the last leave.
+        self._leave_ends = 0
         self._task: asyncio.Task[None] | None = None
 
     # For a subclass
@@ -111,26 +111,27 @@ class Connection:
         if frame["t"] == "ping":
             await self.answer({"t": "pong"})
             return
-        if frame["t"] in ("leave", "join"):
-            self._leaving = frame["t"] == "leave"
         self._waiting_size += size
         self.enqueue(partial(self._take, frame, size))
+        if frame["t"] == "leave":
+            self._leave_ends = len(self._jobs)
 
     async def disconnected(self, code: int | None) -> asyncio.Task[None] | None:
         """Hear that the connection is over.
 
-        What is at work is finished and saved. What waits is done too if the page was left on purpose, since nobody
-        will send it again; after a lost connection the browser does.
+        What is at work is finished and saved. What waits is done too as far as its page was left on purpose, since
+        nobody will send it again; the rest the browser sends again after a lost connection.
 
         Returns:
             The task that is still at work, if there is one.
         """
         self.closed = True
-        if self._leaving or code in _ON_PURPOSE:
-            if self.key is not None:
-                self.enqueue(partial(self.depart, self.key))
-        else:
-            self._jobs.clear()
+        is_left = code in _ON_PURPOSE or self._leave_ends > 0
+        if code not in _ON_PURPOSE:
+            while len(self._jobs) > self._leave_ends:
+                self._jobs.pop()
+        if is_left and self.key is not None:
+            self.enqueue(partial(self.depart, self.key))
         return self._task
 
     async def finished(self) -> None:
@@ -182,7 +183,9 @@ class Connection:
     async def _work(self) -> None:
         try:
             while self._jobs:
-                await self._do(self._jobs.popleft())
+                job = self._jobs.popleft()
+                self._leave_ends = max(0, self._leave_ends - 1)
+                await self._do(job)
         finally:
             self._task = None
 

@@ -15,7 +15,6 @@ from django.urls import path
 
 from djust import LiveView, event_handler
 from djust.live_view import hub as hub_module
-from djust.live_view import threads
 from djust.live_view.broadcast import PREFIX
 from djust.live_view.errors import InvalidEvent
 from djust.live_view.hub import ENDED
@@ -167,6 +166,20 @@ async def test_what_came_before_a_page_was_left_is_done(store: Store, code: int 
     assert count_of(store, key) == 2
     assert store.touched[-1] == 60
     assert browser.socket.hub.sockets == set()
+
+
+async def test_a_page_that_was_left_for_another_is_given_up_though_the_connection_is_lost(store: Store) -> None:
+    browser, other = await Browser.joined(), await Browser.at()
+    key = browser.key
+    await browser.send(t="event", n=1, name="wait")
+    await browser.send(t="event", n=2, name="add")
+    await browser.send(t="leave")
+    await browser.send(t="join", token=other.token, client="another-client-of-it")
+    await until(begun.is_set)
+    gate.set()
+    await browser.lose(1006)
+    assert count_of(store, key) == 11
+    assert store.touched == [3600, 60]
 
 
 async def test_a_page_that_was_left_is_given_up_whatever_its_last_event_was(store: Store) -> None:
@@ -365,27 +378,3 @@ async def test_a_touch_that_goes_wrong_is_not_the_last_one(store: Store, monkeyp
     browser.socket.touch_at = 0.0
     await until(lambda: store.touched)
     await browser.lose()
-
-
-class Lock:
-    """Is held by somebody else, and notes for how long others would wait."""
-
-    def __init__(self) -> None:
-        self.waits: list[float] = []
-
-    def acquire(self, timeout: float) -> bool:
-        self.waits.append(timeout)
-        return False
-
-
-@pytest.mark.parametrize(("since", "longest"), [(0.0, 0.05), (0.03, 0.02), (0.05, 0.0), (3.0, 0.0)])
-def test_nobody_waits_for_who_renders_for_longer_than_a_turn(
-    monkeypatch: pytest.MonkeyPatch, since: float, longest: float
-) -> None:
-    lock = Lock()
-    monkeypatch.setattr(threads, "_turn", lock)
-    monkeypatch.setattr(threads, "monotonic", lambda: 1000.0)
-    monkeypatch.setattr(threads, "_turn_ends_at", 1000.0 - since + 0.05)
-    with threads.in_turn():
-        pass
-    assert lock.waits == [pytest.approx(longest)]
