@@ -45,7 +45,11 @@ class Turns(LiveView):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         if self.fails:
             next(iter(()))
-        return {"line": self.line}
+        context = {"line": self.line}
+        if self.count == 74:
+            # What is written while a page is rendered is told by a broadcast that may be left out.
+            written.append(" late")
+        return context
 
     @cached_property
     def line(self) -> str:
@@ -315,10 +319,10 @@ async def test_broadcasts_that_are_too_many_are_caught_up_with() -> None:
     answers = [await browser.answer()]
     while "html" not in answers[-1]:
         answers.append(await browser.answer())
-    assert answers[-1]["html"] == "74 line 199"
+    assert answers[-1]["html"] == "74 late"
     await until(lambda: browser.socket._task is None)
     browser.socket.hub._take(Notice(f"{PREFIX}news", b"1"))
-    assert (await browser.answer())["splices"] == [[1, 1, "5"]]
+    assert (await browser.answer())["splices"][0] == [1, 1, "5"]
     await browser.lose()
 
 
