@@ -91,7 +91,7 @@ function pressOrRelease(event) {
  * @param {object} more What the entry of the outbox needs besides; `params()` says what is sent besides the attributes.
  */
 function fire(hit, target, more) {
-  if (!hit || !page || (hit.element.hasAttribute("dj-lock") && isBusy(hit.element))) return;
+  if (!hit || !page || (hit.element.hasAttribute("dj-lock") && isBusy(hit.element, more?.form))) return;
   const { element, kind, name } = hit;
   const isAboutField = /^(input|change|model)$/.test(kind);
   const run = () => send(hit, target, more);

@@ -7,8 +7,8 @@ const ANY = `//*[@*[starts-with(name(), "dj-loading")]]`;
 const waiting = new Set();
 let undo = [];
 
-/** Whether an event of this element is under way. */
-export const isBusy = (trigger) => [...waiting].some((one) => one.trigger === trigger);
+/** Whether an event of this element is under way; for a form that was submitted: a submission, not a change in it. */
+export const isBusy = (trigger, form) => [...waiting].some((one) => one.trigger === trigger && one.form === form);
 
 export function begin(one) {
   lift();
@@ -32,9 +32,10 @@ export function lift() {
 export function apply() {
   if (!waiting.size) return;
   addClass(document.body, "djust-global-loading");
-  for (const { trigger, submitter } of waiting) {
+  for (const { trigger, submitter, form } of waiting) {
     addClass(trigger, "djust-loading");
-    const buttons = trigger.localName === "form" ? [...trigger.elements] : [trigger];
+    // Not for what changes in a form: the click on the button that ends the change would find it disabled.
+    const buttons = form ? [...form.elements] : [trigger];
     [...buttons, submitter].filter((button) => button?.hasAttribute("dj-disable-with")).forEach(disableWithText);
   }
   const found = document.evaluate(ANY, document, null, XPathResult.ORDERED_NODE_SNAPSHOT_TYPE);

@@ -9,7 +9,7 @@ from enum import Enum
 from functools import partial
 from typing import TypeVar
 
-from djust.exceptions import BackendUnavailable, VersionConflict
+from djust.exceptions import BackendDenied, BackendFull, BackendUnavailable, SessionGone, VersionConflict
 from djust.live_view.page import LivePage
 from djust.live_view.threads import in_thread
 from djust.state_backend.registry import get_backend
@@ -27,7 +27,7 @@ class Kept(Enum):
 
     #: The session is over.
     GONE = "gone"
-    #: The event was handled already, by another server for example.
+    #: The event was handled already, by another server for example, or it cannot be noted.
     SEEN = "seen"
     #: It was not, and is noted.
     NOTED = "noted"
@@ -98,4 +98,9 @@ async def keep_number(page: LivePage, client: str, number: int | None) -> Kept:
         except VersionConflict:
             # Somebody else got on with it, so the next attempt finds something new.
             continue
+        except SessionGone:
+            return Kept.GONE
+        except (BackendFull, BackendDenied):
+            # It cannot be noted. It is not sent again all the same, unless the answer that it was taken is lost.
+            return Kept.SEEN
         return Kept.NOTED
