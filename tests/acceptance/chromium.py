@@ -6,7 +6,11 @@ import shutil
 from types import TracebackType
 from typing import Any, Self
 
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+
+#: How long anything on a page is waited for, in milliseconds: a busy machine takes its time.
+PATIENCE_MS = 20_000
+expect.set_options(timeout=PATIENCE_MS)
 
 #: CSS pixels of a laptop and of a small phone.
 LAPTOP, PHONE = {"width": 1280, "height": 900}, {"width": 375, "height": 740}
@@ -43,7 +47,7 @@ class Chromium:
             options: See Playwright's ``new_context``.
         """
         context = self._browser.new_context(base_url=url, storage_state=login, **{"viewport": LAPTOP, **options})
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(PATIENCE_MS)
         return context.new_page()
 
     def sign_in(self, url: str, username: str, password: str) -> Any:
