@@ -161,6 +161,8 @@ function reload() {
   const [load] = performance.getEntriesByType("navigation");
   if (load?.type === "reload" && performance.now() < RELOAD_LOOP_MS) {
     giveUp("The server refuses this page.", "Reload", again);
+    // Two tabs of a new visitor that load at once get two cookies, of which the browser keeps one: the next try has it.
+    retry = setTimeout(again, RELOAD_LOOP_MS);
   } else again();
 }
 
