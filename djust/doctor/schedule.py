@@ -44,11 +44,12 @@ class Row:
     #: The queue that the row names itself, or its route.
     queue: str | None
 
-    def overdue_seconds(self, now: datetime) -> float | None:
-        """Return for how long beat should have asked; negative while there is time."""
+    def overdue_seconds(self, now: datetime, beat_seen_at: datetime | None) -> float | None:
+        """Return for how long a beat that was seen last then should have asked; negative while there is time."""
         if self.every_seconds is None:
             return None
-        return (now - self.since).total_seconds() - self.every_seconds
+        since = self.since if beat_seen_at is None else max(self.since, beat_seen_at)
+        return (now - since).total_seconds() - self.every_seconds
 
 
 def enabled_rows() -> list[Row]:
@@ -149,7 +150,7 @@ def _beat(rows: Sequence[Row], beats: Sequence[str]) -> Finding:
     now = timezone.now()
     start = "Start one: celery -A PROJECT beat --scheduler django_celery_beat.schedulers:DatabaseScheduler."
     asked = max((row.asked_at for row in rows if row.asked_at is not None), default=None)
-    late = max((overdue for row in rows if (overdue := row.overdue_seconds(now)) is not None), default=0.0)
+    late = max((overdue for row in rows if (overdue := row.overdue_seconds(now, asked)) is not None), default=0.0)
     if asked is None:
         text = "Beat has never been seen."
         if late > GRACE_SECONDS:

@@ -113,8 +113,7 @@ def test_a_new_configuration_is_taken_without_closing_a_socket(nginx, servers):
     with open_socket(nginx) as opened:
         heard(opened)
         nginx.reload([servers[1].port])
-        # For a moment processes of both configurations accept connections.
-        wait_until(lambda: {httpx.get(nginx.url).json()["pid"] for _ in range(10)} == {servers[1].process.pid})
+        assert {httpx.get(nginx.url).json()["pid"] for _ in range(10)} == {servers[1].process.pid}
         with open_socket(nginx) as another:
             assert heard(another)["pid"] == servers[1].process.pid
         opened.ping().wait(timeout=30)

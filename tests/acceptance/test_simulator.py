@@ -35,10 +35,20 @@ def simulator(url: str, *options: str) -> Iterator[subprocess.Popen[str]]:
             visitors.kill()
 
 
+def say(visitors: subprocess.Popen[str], what: str) -> bool:
+    """Wait until the visitors say something, and show what they said until then; false: they ended without a word."""
+    for line in visitors.stdout:
+        print(line, end="")
+        if re.search(what, line):
+            return True
+    return False
+
+
 def sent_home(visitors: subprocess.Popen[str], summary: Path) -> dict[str, Any]:
     """Send the visitors home when all is well, and return what happened."""
     visitors.terminate()
     output = visitors.stdout.read()
+    print(output)
     assert visitors.wait(timeout=30) == 0, output
     return json.loads(summary.read_text())
 
@@ -47,7 +57,7 @@ def test_visitors_come_and_go_and_find_their_pages(site, tmp_path):
     url = site(SESSION_TTL="3", ACCESS_LOG="0").web().url
     summary = tmp_path / "summary.json"
     with simulator(url, "--summary", str(summary)) as visitors:
-        assert any(re.search(r"[1-9]\d* as left", line) for line in visitors.stdout)
+        assert say(visitors, r"[1-9]\d* as left")
         tally = sent_home(visitors, summary)
     assert tally["trips"] > 0
     assert tally["seen"] > 0
@@ -63,11 +73,11 @@ def test_visitors_carry_on_when_their_server_ends(site, tmp_path):
         NginxServer([server.port for server in servers]) as nginx,
         simulator(nginx.url, "--summary", str(summary), "--ttl", "20") as visitors,
     ):
-        next(line for line in visitors.stdout if re.search(r"[1-9]\d* changes", line))
+        assert say(visitors, r"[1-9]\d* changes")
         servers[0].kill()
         servers[0].start()
         servers[1].process.send(signal.SIGTERM)
-        assert any(re.search(r"[1-9]\d* carried on", line) for line in visitors.stdout)
+        assert say(visitors, r"[1-9]\d* carried on")
         tally = sent_home(visitors, summary)
     assert tally["cut_off"] >= tally["carried_on"] > 0
     assert (tally["let_down"], tally["lost"], tally["changed"], tally["errors"]) == (0, 0, 0, 0)
@@ -80,7 +90,7 @@ def test_visitors_notice_that_their_pages_are_lost(site, redis_server):
     with simulator(url, "--ttl", "30") as visitors, redis.Redis.from_url(state.url) as client:
         wait_until(lambda: client.dbsize() > 20)
         state.flush()
-        assert any(re.search(r"[1-9]\d* lost", line) for line in visitors.stdout)
+        assert say(visitors, r"[1-9]\d* lost")
         visitors.terminate()
         visitors.stdout.read()
         assert visitors.wait(timeout=30) == 1

@@ -483,6 +483,12 @@ def test_beat_is_known_by_its_traces() -> None:
     assert schedule.last_run_ago() == "40 s"
 
 
+def test_a_row_whose_runs_leave_no_trace_is_not_overdue_while_beat_asks_for_others() -> None:
+    made(3600)
+    ran(40)
+    assert statuses(looked_at(), Item.BEAT) == ["ok"]
+
+
 def test_a_rare_schedule_is_not_overdue() -> None:
     day = IntervalSchedule.objects.create(every=1, period="days")
     PeriodicTask.objects.update(interval=day, last_run_at=timezone.now() - timedelta(hours=20))

@@ -80,10 +80,13 @@ class NginxServer:
         return check_configuration(self._command())
 
     def reload(self, upstreams: Sequence[int]) -> None:
-        """Let a running nginx take other web servers. Open connections stay where they are."""
+        """Let a running nginx take other web servers, and wait until it does. Open connections stay where they are."""
         self._upstreams = list(upstreams)
         self.configuration.write_text(self._adapted())
+        before = self._workers()
         subprocess.run([*self._command(), "-s", "reload"], check=True, capture_output=True)
+        # The former workers accept connections until they are told that the new ones are there.
+        wait_until(lambda: not self._workers() & before, what="nginx to serve with its new configuration")
 
     @property
     def process(self) -> Process:
@@ -125,6 +128,12 @@ class NginxServer:
             certificates=self.certificates,
         )
 
+    def _workers(self) -> set[int]:
+        """Return the processes that accept connections; one that only ends those it has says so in its title."""
+        pid = self.process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return {int(child) for child in children if "shutting down" not in _title(child)}
+
     def _accepts(self) -> bool:
         self.process.check_running()
         try:
@@ -132,6 +141,13 @@ class NginxServer:
         except OSError:
             return False
         return True
+
+
+def _title(pid: str) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 def plain_variant(text: str) -> str:
