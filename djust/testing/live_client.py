@@ -182,7 +182,8 @@ class LiveClient:
         self.close_code, self.close_reason = None, ""
         self._joined = loop.create_future()
         self._reader = loop.create_task(self._read(self._connection))
-        await self.send({"t": "join", "token": self._token, "client": self.client_id, "uri": self._path})
+        join = {"t": "join", "token": self._token, "client": self.client_id, "acked": self.last_number}
+        await self.send(join)
         async with asyncio.timeout(self._options["open_timeout"]):
             frame = await self._joined
         if frame["t"] == "stale":

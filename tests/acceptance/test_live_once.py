@@ -39,6 +39,11 @@ async def test_an_event_whose_answer_was_lost_is_applied_once(fleet, stack, effe
     assert client.last_number == 0
     joined = await client.reconnect()
     assert (joined["n"], count_in(client.html), fleet.effects(effect)) == (1, 1, 1)
+    # What the answer brought besides comes as well, and once.
+    told = [("told", {"name": effect})]
+    assert client.pushed == told
+    await client.reconnect()
+    assert client.pushed == told
 
 
 async def test_an_event_that_never_arrived_is_applied_once(fleet, stack, effect):

@@ -41,6 +41,7 @@ class Counter(LiveView):
     def increment_and_tell(self, name: str) -> None:
         side_effects().incr(name)
         self.count += 1
+        self.push_event("told", {"name": name})
 
     @event_handler
     async def increment_slowly(self, name: str, seconds: float) -> None:
