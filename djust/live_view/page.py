@@ -26,7 +26,6 @@ from djust.live_view.runtime import IS_PATH, Navigation, path_of
 from djust.live_view.splice import splices_between
 from djust.live_view.stored import PageRecord, pack, unpack
 from djust.live_view.surroundings import inside
-from djust.live_view.threads import in_turn
 from djust.state_backend.records import Session
 
 _MAX_PATCHES = 5
@@ -178,7 +177,7 @@ class LivePage:
         # Taken before a template can show them: the page that is gone to shows them.
         carried = carry(self.request.take_messages()) if navigation and navigation.kind == "redirect" else None
         self.request.repeat_messages(self.record.messages)
-        with in_turn(), self.surrounded():
+        with self.surrounded():
             page = render(self.view, self.request, csrf_token=SimpleLazyObject(self._csrf), **{ON_SOCKET: True})
             html = inner_html(self.view, page)
         old = self.html

@@ -3,31 +3,37 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import suppress
 from contextvars import copy_context
+from functools import cache, partial
 from threading import Lock
-from time import monotonic
-from typing import TypeVar
+from time import monotonic, process_time
+from typing import Any, TypeVar
+from weakref import WeakSet
 
 from django.db import connections
 
 from djust.conf import get_config
 
 T = TypeVar("T")
+Job = Callable[[], None]
 
-#: Seconds that a turn takes at most. Whoever has it for longer waits for something slow, as a database may be.
-_TURN_SECONDS = 0.05
-_turn = Lock()
-_turn_ends_at = 0.0
-
-_executor: ThreadPoolExecutor | None = None
+#: Seconds after which a thread that is still at the same job counts as one that waits: another one takes its place.
+STALL_SECONDS = 0.02
+#: Seconds between two looks at how busy the process is, and the shares of one processor at which fewer threads get
+#: jobs, and more.
+LOOK_SECONDS, BUSY, IDLE = 0.02, 0.85, 0.7
 
 
 async def in_thread(function: Callable[[], T]) -> T:
     """Call ``function`` in a thread and return its result. Database connections live as long as Django lets them."""
-    return await asyncio.get_running_loop().run_in_executor(_threads(), copy_context().run, _call, function)
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[T] = loop.create_future()
+    _threads().submit(loop, partial(_work, loop, future, partial(copy_context().run, _call, function)))
+    return await future
 
 
 async def in_spare_thread(function: Callable[[], T]) -> T:
@@ -35,29 +41,110 @@ async def in_spare_thread(function: Callable[[], T]) -> T:
     return await asyncio.get_running_loop().run_in_executor(None, _call, function)
 
 
-@contextmanager
-def in_turn() -> Iterator[None]:
-    """Let one thread at a time do what keeps the interpreter busy, unless it takes so long that it must be waiting.
+class Threads:
+    """Threads that get no more to do at the same time than the interpreter can.
 
-    Rendering is such work: threads that do it at the same time fight over the interpreter and over Django's settings
-    of language and time zone, and each event then takes several times as long.
+    Jobs that wait, for a database perhaps, gain from threads. Jobs that compute fight over the interpreter, and each
+    takes several times as long: the more the process computes, the fewer threads get jobs, down to one.
     """
-    global _turn_ends_at
-    mine = _turn.acquire(timeout=max(0.0, min(_turn_ends_at - monotonic(), _TURN_SECONDS)))
-    if mine:
-        _turn_ends_at = monotonic() + _TURN_SECONDS
+
+    def __init__(self, most: int) -> None:
+        self._executor = ThreadPoolExecutor(most, thread_name_prefix="djust-live")
+        self._most = most
+        #: How many may compute at the same time.
+        self._limit = most
+        self._lock = Lock()
+        self._jobs: deque[Job] = deque()
+        #: By thread that is at work, since when it has its job.
+        self._since: dict[object, float] = {}
+        #: Those that look in a moment whether jobs wait for threads that wait.
+        self._watching: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
+        self._looked_at, self._used = monotonic(), process_time()
+
+    def submit(self, loop: asyncio.AbstractEventLoop, job: Job) -> None:
+        """Let a thread do a job: it must not raise. To be called in ``loop``."""
+        now = monotonic()
+        with self._lock:
+            if now >= self._looked_at + LOOK_SECONDS:
+                self._adjust(now)
+            self._jobs.append(job)
+            if not self._start(now) and loop not in self._watching:
+                self._watch(loop)
+
+    def _adjust(self, now: float) -> None:
+        used = process_time()
+        share = (used - self._used) / (now - self._looked_at)
+        self._looked_at, self._used = now, used
+        if share > BUSY:
+            self._limit = max(1, self._limit // 2)
+        elif share < IDLE:
+            self._limit = min(self._most, self._limit + 1)
+
+    def _start(self, now: float) -> bool:
+        """Let one more thread work, if it may: it takes one job at least."""
+        if len(self._since) == self._most or self._computing(now) >= self._limit:
+            return False
+        me = object()
+        self._executor.submit(self._do_jobs, me)
+        self._since[me] = now
+        return True
+
+    def _computing(self, now: float) -> int:
+        return sum(now - since < STALL_SECONDS for since in self._since.values())
+
+    def _do_jobs(self, me: object) -> None:
+        job = self._next(me, self._most)
+        while job is not None:
+            job()
+            job = self._next(me, self._limit)
+
+    def _next(self, me: object, limit: int) -> Job | None:
+        """Return what a thread does next; ``None``: others are at work, as many as may compute, or nothing is left."""
+        now = monotonic()
+        with self._lock:
+            del self._since[me]
+            if not self._jobs or self._computing(now) >= limit:
+                return None
+            self._since[me] = now
+            return self._jobs.popleft()
+
+    def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._watching.add(loop)
+        loop.call_later(STALL_SECONDS, self._look, loop)
+
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        with self._lock:
+            self._watching.discard(loop)
+            if self._jobs:
+                self._start(monotonic())
+                self._watch(loop)
+
+
+@cache
+def _threads() -> Threads:
+    return Threads(get_config().live_threads)
+
+
+def _work(loop: asyncio.AbstractEventLoop, future: asyncio.Future[Any], call: Callable[[], Any]) -> None:
+    """Make a call, and tell the future, unless nobody waits for it any more."""
+    if future.cancelled():
+        return
     try:
-        yield
-    finally:
-        if mine:
-            _turn.release()
+        tell = partial(_succeed, future, call())
+    except BaseException as error:  # noqa: BLE001 - raised where it is waited for
+        tell = partial(_fail, future, error)
+    with suppress(RuntimeError):  # The loop is closed, and with it whoever waited.
+        loop.call_soon_threadsafe(tell)
 
 
-def _threads() -> ThreadPoolExecutor:
-    global _executor
-    if _executor is None:
-        _executor = ThreadPoolExecutor(get_config().live_threads, thread_name_prefix="djust-live")
-    return _executor
+def _succeed(future: asyncio.Future[Any], result: Any) -> None:
+    if not future.cancelled():
+        future.set_result(result)
+
+
+def _fail(future: asyncio.Future[Any], error: BaseException) -> None:
+    if not future.cancelled():
+        future.set_exception(error)
 
 
 def _call(function: Callable[[], T]) -> T:
