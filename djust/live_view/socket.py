@@ -14,7 +14,8 @@ from django.conf import settings
 from djust.codec.content import pack as encoded
 from djust.conf import get_config
 from djust.exceptions import BackendError, BackendUnavailable, CodecError, SessionGone, VersionConflict
-from djust.live_view import origin, tokens
+from djust.live_view import at_work, origin, tokens
+from djust.live_view.at_work import AtWork
 from djust.live_view.attributes import explain
 from djust.live_view.connection import Connection, Job, Send
 from djust.live_view.errors import InvalidEvent, PageGone, PageStale, Refused
@@ -34,7 +35,7 @@ _WHERE = re.compile(r"\[[^\]]*\]")
 class LiveSocket(Connection):
     """Joins a page and does what the browser asks of it."""
 
-    __slots__ = ("client", "hub", "login", "page", "topics", "touch_at")
+    __slots__ = ("at_work", "client", "hub", "login", "page", "topics", "touch_at")
 
     def __init__(self, scope: Mapping[str, Any], send: Send) -> None:
         super().__init__(scope, send)
@@ -47,6 +48,7 @@ class LiveSocket(Connection):
         self.topics: frozenset[str] = frozenset()
         #: When its session is to be touched, in seconds of the loop's clock.
         self.touch_at = float("inf")
+        self.at_work = AtWork()
 
     @property
     def session(self) -> Any:
@@ -71,12 +73,18 @@ class LiveSocket(Connection):
 
     async def disconnected(self, code: int | None) -> asyncio.Task[None] | None:
         """See ``Connection``. A reconnect waits for what is still at work."""
+        self.at_work.tell()
         key = self.key
         task = await super().disconnected(code)
         if key is not None and task is not None:
             self.hub.finish(key, task)
         self.hub.remove(self)
         return task
+
+    async def finished(self) -> None:
+        """See ``Connection``."""
+        await super().finished()
+        await self.at_work.ended()
 
     async def run(self, job: Job) -> None:
         """Do a job. It may find that the page was saved by a release whose view has other fields."""
@@ -128,6 +136,7 @@ class LiveSocket(Connection):
         # From here on the hub hears when the session is ended, so that it cannot end unnoticed while it is read.
         self.hub.enter(self, token.key)
         await self.hub.settle(token.key, self.client, self)
+        await at_work.others(token.key, self.client)
         backend = get_backend()
         try:
             session = await backend.aget(token.key)
@@ -156,6 +165,11 @@ class LiveSocket(Connection):
             logger.debug("live_event_repeated", session=hashed(page.key))
             await self.answer({"t": "update", "n": number, "splices": []})
             return
+        with self.at_work.on(page.key, self.client):
+            await self._handle(page, number, frame)
+
+    async def _handle(self, page: LivePage, number: int, frame: Mapping[str, Any]) -> None:
+        """Let an event change the page."""
         try:
             update = await self._perform(page, partial(page.steps, frame))
             if update is None:

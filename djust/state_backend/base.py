@@ -238,6 +238,10 @@ class StateBackend(ABC):
         """Give the lease back, if ``token`` still holds it."""
 
     @abstractmethod
+    async def alease_holder(self, name: str) -> str | None:
+        """Return the token that holds the lease ``name``; ``None``: nobody does."""
+
+    @abstractmethod
     def cleanup_expired(self, ttl: float | None = None) -> int:
         """Remove and report every session that is due; return how many.
 

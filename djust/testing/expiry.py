@@ -192,6 +192,13 @@ class ExpiryContract:
         backend.release_lease("work", "a")
         assert backend.acquire_lease("work", "b", 60)
 
+    async def test_a_lease_is_known_by_its_holder(self, backend: StateBackend) -> None:
+        assert await backend.alease_holder("work") is None
+        assert backend.acquire_lease("work", "a", 60)
+        assert await backend.alease_holder("work") == "a"
+        backend.release_lease("work", "a")
+        assert await backend.alease_holder("work") is None
+
     def test_a_lease_runs_out(self, backend: StateBackend) -> None:
         assert backend.acquire_lease("work", "a", 0.1)
         eventually(lambda: backend.acquire_lease("work", "b", 60))

@@ -11,10 +11,16 @@ import pytest
 
 from djust.testing.live_client import Disconnected, LiveClient
 from tests.acceptance.live_crowd import come_back, count_in, eventually, pid_in, twin_of
-from tests.acceptance.live_fleet import proxied, terminate
+from tests.acceptance.live_fleet import Fleet, proxied, terminate
 from tests.servers.tcp_proxy import TcpProxy
 
 SLOW = ["increment_slowly", "increment_slowly_in_a_thread"]
+
+
+def leases(fleet: Fleet) -> list[bytes]:
+    """Return what tells that servers are at work on something that takes long."""
+    with fleet.client() as client:
+        return list(client.scan_iter("djust:lease:page:*"))
 
 
 @pytest.fixture
@@ -109,7 +115,7 @@ async def test_what_is_at_work_when_a_connection_is_lost_is_finished(fleet, stac
 
 
 @pytest.mark.parametrize("handler", SLOW)
-async def test_what_two_servers_are_at_is_counted_once(fleet, stack, effect, handler):
+async def test_what_one_server_is_at_no_other_begins(fleet, stack, effect, handler):
     proxy, url = proxied(stack, fleet.servers[0])
     client = await LiveClient.open(url, "/")
     event = asyncio.create_task(client.event(handler, name=effect, seconds=1.0))
@@ -117,12 +123,26 @@ async def test_what_two_servers_are_at_is_counted_once(fleet, stack, effect, han
     await asyncio.to_thread(proxy.cut)
     with pytest.raises(Disconnected):
         await event
-    await client.reconnect(fleet.servers[1].url)
-    # Nobody can undo what the first did besides its state, but the state has it once.
-    assert (client.last_number, count_in(client.html)) == (1, 1)
+    joined = await client.reconnect(fleet.servers[1].url)
+    # The other server waits for it, too.
+    assert (joined["n"], count_in(client.html), fleet.effects(effect)) == (1, 1, 1)
     await client.event("increment")
     await client.reconnect(fleet.servers[2].url)
     assert count_in(client.html) == 2
+
+
+async def test_the_server_need_not_know_that_the_connection_is_lost(fleet, stack, effect):
+    proxy, url = proxied(stack, fleet.servers[0])
+    client = await LiveClient.open(url, "/")
+    event = asyncio.create_task(client.event("increment_slowly", name=effect, seconds=2.0))
+    await eventually(lambda: leases(fleet))
+    proxy.blackhole()
+    await client.drop()
+    with pytest.raises(Disconnected):
+        await event
+    joined = await client.reconnect(fleet.servers[1].url)
+    assert (joined["n"], count_in(client.html), fleet.effects(effect)) == (1, 1, 1)
+    await eventually(lambda: not leases(fleet))
 
 
 @pytest.mark.parametrize("handler", SLOW)
@@ -138,6 +158,18 @@ async def test_what_is_at_work_when_a_server_ends_is_finished_and_saved(fleet, e
     await ending
     joined = await client.reconnect(fleet.servers[1].url)
     assert (joined["n"], count_in(client.html), fleet.effects(effect)) == (1, 1, 1)
+
+
+async def test_what_a_killed_server_was_at_is_done_by_another_once_its_lease_is_over(fleet, effect):
+    client = await LiveClient.open(fleet.servers[0].url, "/")
+    event = asyncio.create_task(client.event("increment_slowly", name=effect, seconds=1.0))
+    await eventually(lambda: leases(fleet))
+    await asyncio.to_thread(fleet.servers[0].kill)
+    with pytest.raises(Disconnected):
+        await event
+    joined = await client.reconnect(fleet.servers[1].url)
+    assert (joined["n"], count_in(client.html), fleet.effects(effect)) == (0, 1, 2)
+    await eventually(lambda: not leases(fleet))
 
 
 async def test_a_server_that_is_killed_at_work_loses_nothing_that_was_acknowledged(fleet, effect):

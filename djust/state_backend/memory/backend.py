@@ -264,6 +264,12 @@ class InMemoryStateBackend(DirectTwins):
             if self._leases.get(name, ("", 0.0))[0] == token:
                 del self._leases[name]
 
+    async def alease_holder(self, name: str) -> str | None:
+        """See ``StateBackend``."""
+        with self._lease_lock:
+            holder, until = self._leases.get(name, (None, 0.0))
+        return holder if until > time.monotonic() else None
+
     def cleanup_expired(self, ttl: float | None = None) -> int:
         """See ``StateBackend``."""
         return self._clean(self.open_sweep(ttl=ttl))[0]

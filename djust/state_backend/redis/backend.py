@@ -283,6 +283,10 @@ class RedisStateBackend(StateBackend):
     def release_lease(self, name: str, token: str) -> None:
         self._client.send(run(RELEASE, (self._layout.lease(name),), token, repeatable=True))
 
+    async def alease_holder(self, name: str) -> str | None:
+        holder = await self._aclient.send(command("GET", self._layout.lease(name)))
+        return None if holder is None else bytes(holder).decode()
+
     def cleanup_expired(self, ttl: float | None = None) -> int:
         if ttl is not None and check_seconds("ttl", ttl) <= 0:
             return 0
