@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
@@ -31,7 +32,7 @@ _FINISH_SECONDS = 30.0
 _ON_PURPOSE = frozenset({1000, 1001})
 
 
-class Connection:
+class Connection(ABC):
     """Takes frames and does what they ask for, one after the other, in a task of its own.
 
     Subclasses say what is to be done with a frame (``take``), with a page that was left (``depart``) and with
@@ -84,17 +85,17 @@ class Connection:
         """Do a job."""
         await job()
 
+    @abstractmethod
     async def take(self, frame: dict[str, Any]) -> None:
         """Do what a frame asks for."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def depart(self, key: str) -> None:
         """Let the session of a page that was left on purpose expire soon."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def catch_up(self) -> None:
         """Render the page: some broadcasts were left out."""
-        raise NotImplementedError
 
     # What comes in
 
