@@ -100,7 +100,7 @@ class Browser:
 
     async def join(self, **more: Any) -> dict[str, Any]:
         """Join the page."""
-        await self.send(t="join", token=self.token, client=CLIENT, **more)
+        await self.send(**{"t": "join", "token": self.token, "client": CLIENT, **more})
         return await self.answer()
 
     async def send(self, **frame: Any) -> None:
