@@ -7,6 +7,7 @@ and leave the rest alone. Whoever needs special settings, or wants to kill a ser
 from __future__ import annotations
 
 import secrets
+import signal
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -19,6 +20,12 @@ from tests.servers.postgres import Postgres
 from tests.servers.redis_cluster import RedisCluster
 from tests.servers.redis_server import RedisServer
 from tests.servers.tcp_proxy import TcpProxy
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C reach what tests start: what a shell runs in the background ignores it, down to the last child."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 
 import pytest
 
@@ -13,6 +13,7 @@ from djust.testing.live_client import Disconnected, LiveClient
 from tests.acceptance.live_crowd import come_back, count_in, eventually, pid_in, twin_of
 from tests.acceptance.live_fleet import Fleet, proxied, terminate
 from tests.servers.tcp_proxy import TcpProxy
+from tests.servers.uvicorn_server import UvicornServer
 
 SLOW = ["increment_slowly", "increment_slowly_in_a_thread"]
 
@@ -21,6 +22,20 @@ def leases(fleet: Fleet) -> list[bytes]:
     """Return what tells that servers are at work on something that takes long."""
     with fleet.client() as client:
         return list(client.scan_iter("djust:lease:page:*"))
+
+
+async def listening(fleet: Fleet, server: UvicornServer) -> LiveClient:
+    """Wait until a server hears of what becomes of sessions, which it does for as long as the returned page is open.
+
+    When it begins to listen it looks at the pages that it shows, at whatever moment that is.
+    """
+    stays = await LiveClient.open(server.url, "/")
+    goes = await LiveClient.open(server.url, "/")
+    with closing(fleet.store()) as store:
+        newest = max(store.iter_sessions(), key=lambda session: session.created_at)
+        assert store.delete(newest.key)
+    assert await goes.closed() == 4404
+    return stays
 
 
 @pytest.fixture
@@ -83,6 +98,7 @@ async def test_another_server_knows_the_numbers_of_events(fleet, stack, effect):
 
 @pytest.mark.parametrize("other", [0, 1], ids=["same server", "another server"])
 async def test_of_two_tabs_with_one_page_the_second_is_shown_the_truth(fleet, effect, other):
+    listener = await listening(fleet, fleet.servers[other])
     first = await LiveClient.open(fleet.servers[0].url, "/")
     second = await twin_of(first, fleet.servers[other].url)
     await first.event("increment_and_tell", name=effect)
@@ -96,6 +112,7 @@ async def test_of_two_tabs_with_one_page_the_second_is_shown_the_truth(fleet, ef
     answer = await first.event("increment_and_tell", name=effect)
     assert answer["conflict"] is True
     assert (count_in(first.html), count_in(second.html), fleet.effects(effect)) == (2, 2, 4)
+    await listener.leave()
 
 
 @pytest.mark.parametrize("handler", SLOW)
