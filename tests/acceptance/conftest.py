@@ -13,7 +13,9 @@ from typing import Any
 
 import pytest
 
+from tests.acceptance.chromium import Chromium
 from tests.acceptance.live_fleet import Fleet
+from tests.live_site.serving import serve
 from tests.servers.celery_processes import CeleryBeat, CeleryWorker
 from tests.servers.process import child_environment
 from tests.servers.reaper import get_reaper
@@ -100,6 +102,20 @@ def site(redis_server: Callable[..., RedisServer], tmp_path: Path) -> Iterator[C
             return make_site(stack, tmp_path, state=state or redis_server(), broker=broker or redis_server(), **env)
 
         yield make
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Chromium]:
+    """One browser for the tests of a file."""
+    with Chromium() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    """Where a server of ``tests.live_site`` serves it, for the tests of a file."""
+    with serve() as web:
+        yield web.url
 
 
 @pytest.fixture(scope="session")

@@ -23,18 +23,6 @@ document.addEventListener("djust:error", ({detail}) => heard.push(detail));
 """
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Chromium]:
-    with Chromium() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    with serve() as web:
-        yield web.url
-
-
 @pytest.fixture
 def page(chromium: Chromium, url: str) -> Iterator[Page]:
     opened = chromium.page(url)

@@ -24,12 +24,6 @@ for (const name of ["connected", "disconnected", "conflict", "error", "refused"]
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Chromium]:
-    with Chromium() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
 def web() -> Iterator[UvicornServer]:
     with serve() as started:
         yield started

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Dialog, Page, expect
 
 from tests.acceptance.chromium import Chromium, complaints
-from tests.live_site.serving import connected, open_live, serve
+from tests.live_site.serving import connected, open_live
 from tests.servers.waiting import wait_until
 
 
@@ -27,18 +27,6 @@ class Notebook:
 
     def click(self, name: str) -> None:
         self.page.get_by_role("button", name=name, exact=True).click()
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Chromium]:
-    with Chromium() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    with serve() as web:
-        yield web.url
 
 
 @pytest.fixture

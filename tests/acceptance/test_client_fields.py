@@ -10,19 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.acceptance.chromium import Chromium, complaints
-from tests.live_site.serving import open_live, serve
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Chromium]:
-    with Chromium() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    with serve() as web:
-        yield web.url
+from tests.live_site.serving import open_live
 
 
 @pytest.fixture

@@ -14,18 +14,6 @@ from tests.live_site.wire import Wire
 from tests.servers.waiting import wait_until
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Chromium]:
-    with Chromium() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    with serve() as web:
-        yield web.url
-
-
 @pytest.fixture
 def page(chromium: Chromium, url: str) -> Iterator[Page]:
     """The first page, marked so that a loading by the browser would show, with one socket for all."""

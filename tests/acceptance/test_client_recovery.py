@@ -9,20 +9,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.acceptance.chromium import Chromium, complaints
-from tests.live_site.serving import connected, serve
+from tests.live_site.serving import connected
 from tests.live_site.wire import Wire
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Chromium]:
-    with Chromium() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    with serve() as web:
-        yield web.url
 
 
 @pytest.fixture

@@ -20,12 +20,6 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield server.url
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Chromium]:
-    with Chromium() as started:
-        yield started
-
-
 @pytest.fixture
 def page(chromium: Chromium, url: str) -> Iterator[Page]:
     """An empty page whose console must stay clean."""

@@ -18,13 +18,6 @@ from tests.servers.waiting import wait_until
 Open = Callable[..., Window]
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Chromium]:
-    """One browser for this file."""
-    with Chromium() as started:
-        yield started
-
-
 @pytest.fixture
 def window(chromium: Chromium, fleet: Fleet) -> Iterator[Open]:
     """Open a page: ``window("/form/")``; with ``beside=another`` in the same browser, with ``login`` as somebody."""

@@ -15,13 +15,6 @@ Open = Callable[..., Window]
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Chromium]:
-    """One browser for this file."""
-    with Chromium() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
 def _plain() -> Iterator[Fleet]:
     with Fleet("tests.plain_site") as started:
         yield started

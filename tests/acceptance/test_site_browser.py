@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.acceptance.chromium import PHONE, Chromium, complaints
+from tests.acceptance.chromium import PHONE, complaints
 from tests.servers.nginx_server import NginxServer
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Chromium]:
-    """One browser for all of them."""
-    with Chromium() as chromium:
-        yield chromium
 
 
 @pytest.fixture

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from collections.abc import Callable
 
 import pytest
 
@@ -26,18 +25,6 @@ on_every_server = pytest.mark.parametrize("server_name", ["redis6", "redis7", "v
 @pytest.fixture
 def server(request: pytest.FixtureRequest, server_name: str) -> RedisServer:
     return request.getfixturevalue(server_name)
-
-
-@pytest.fixture
-def backends() -> Iterator[Callable[..., RedisStateBackend]]:
-    with ExitStack() as stack:
-        yield lambda *args, **options: stack.enter_context(closing(RedisStateBackend(*args, **options)))
-
-
-@pytest.fixture
-def listen() -> Iterator[Callable[[RedisStateBackend], Listening]]:
-    with ExitStack() as stack:
-        yield lambda backend: stack.enter_context(Listening(backend))
 
 
 Backends = Callable[..., RedisStateBackend]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, aclosing, closing
+from collections.abc import Callable
+from contextlib import aclosing
 
 import pytest
 
@@ -19,18 +19,6 @@ from tests.servers.waiting import wait_until
 
 Servers = Callable[..., RedisServer]
 Proxies = Callable[[RedisServer], TcpProxy]
-
-
-@pytest.fixture
-def backends() -> Iterator[Callable[..., RedisStateBackend]]:
-    with ExitStack() as stack:
-        yield lambda *args, **options: stack.enter_context(closing(RedisStateBackend(*args, **options)))
-
-
-@pytest.fixture
-def listen() -> Iterator[Callable[[RedisStateBackend], Listening]]:
-    with ExitStack() as stack:
-        yield lambda backend: stack.enter_context(Listening(backend))
 
 
 Backends = Callable[..., RedisStateBackend]
