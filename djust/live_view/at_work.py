@@ -9,20 +9,23 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from functools import partial
 
 from djust.exceptions import BackendError
-from djust.live_view.threads import in_spare_thread
 from djust.log import hashed, logger
 from djust.state_backend.registry import get_backend
 
 #: Seconds after which an event has a lease. Before that only one whose connection is known to be lost has one.
 LONG_SECONDS = 0.25
 LEASE_SECONDS, RENEW_SECONDS = 4.0, 1.0
-#: For how long a reconnect waits, and how often it looks.
-PATIENCE_SECONDS, LOOK_SECONDS = 30.0, 0.1
+#: Seconds until a lease is asked for again that could not be had.
+_AGAIN_SECONDS = 0.2
+#: For how long a reconnect waits, and the pauses between its looks.
+PATIENCE_SECONDS = 30.0
+_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.01, 0.2
+#: For how long a lease may take to be given back.
+_FAREWELL_SECONDS = 2.0
 
 _tasks: set[asyncio.Task[None]] = set()
 
@@ -30,23 +33,23 @@ _tasks: set[asyncio.Task[None]] = set()
 class AtWork:
     """The event that is at work for one socket."""
 
-    __slots__ = ("_done", "_name", "_task", "_timer")
+    __slots__ = ("_done", "_name", "_task")
 
     def __init__(self) -> None:
         self._name = ""
+        #: Set when the event is done; ``None``: nobody was told of it.
         self._done: asyncio.Event | None = None
         self._task: asyncio.Task[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
 
     @contextmanager
     def on(self, key: str, client: str) -> Iterator[None]:
         """Be at work on an event of a client while this lasts."""
         self._name = _name(key, client)
-        self._timer = asyncio.get_running_loop().call_later(LONG_SECONDS, self.tell)
+        timer = asyncio.get_running_loop().call_later(LONG_SECONDS, self.tell)
         try:
             yield
         finally:
-            self._timer.cancel()
+            timer.cancel()
             self._name = ""
             if self._done is not None:
                 self._done.set()
@@ -61,39 +64,45 @@ class AtWork:
             self._task.add_done_callback(_tasks.discard)
 
     async def ended(self) -> None:
-        """Wait until the lease is given back: the loop may be about to end."""
-        if self._task is not None:
-            await asyncio.wait({self._task})
+        """Wait until the lease of what is done is given back: the loop may be about to end."""
+        if self._task is not None and self._done is None:
+            await asyncio.wait({self._task}, timeout=_FAREWELL_SECONDS)
 
 
-async def others(key: str, client: str) -> None:
-    """Wait until no server is at work on an event of a client.
+async def others(key: str, client: str, is_over: Callable[[], bool]) -> None:
+    """Wait until no server is at work on an event of a client, or nobody wants to know any more.
 
     Raises:
         BackendError: The store cannot say.
     """
     clock = asyncio.get_running_loop().time
     deadline = clock() + PATIENCE_SECONDS
+    pause = _FIRST_PAUSE_SECONDS
     name = _name(key, client)
-    while clock() < deadline:
+    while not is_over() and clock() < deadline:
         if await get_backend().alease_holder(name) is None:
             return
-        await asyncio.sleep(LOOK_SECONDS)
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
 
 
 async def _hold(name: str, done: asyncio.Event) -> None:
-    """Hold a lease until the work is done."""
+    """Hold a lease until the work is done. While the store is away it is asked for again and again."""
     backend = get_backend()
     token = os.urandom(8).hex()
+    while not done.is_set():
+        try:
+            is_held = await backend.aacquire_lease(name, token, LEASE_SECONDS)
+        except BackendError as error:
+            logger.debug("live_lease_refused", lease=hashed(name), error=str(error))
+            is_held = False
+        with suppress(TimeoutError):
+            await asyncio.wait_for(done.wait(), RENEW_SECONDS if is_held else _AGAIN_SECONDS)
     try:
-        while not done.is_set():
-            await in_spare_thread(partial(backend.acquire_lease, name, token, LEASE_SECONDS))
-            with suppress(TimeoutError):
-                await asyncio.wait_for(done.wait(), RENEW_SECONDS)
-        await in_spare_thread(partial(backend.release_lease, name, token))
+        await backend.arelease_lease(name, token)
     except BackendError as error:
-        # The store is away: what is at work waits for it, and so do other servers.
-        logger.debug("live_lease_lost", lease=hashed(name), error=str(error))
+        # It runs out by itself.
+        logger.debug("live_lease_refused", lease=hashed(name), error=str(error))
 
 
 def _name(key: str, client: str) -> str:

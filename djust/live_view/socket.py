@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager
 from functools import partial
 from inspect import isawaitable
 from typing import Any
@@ -30,6 +31,8 @@ from djust.log import hashed, logger
 from djust.state_backend.registry import get_backend
 
 _WHERE = re.compile(r"\[[^\]]*\]")
+#: Browsers give up a server that says nothing for ten seconds.
+_SIGN_OF_LIFE_SECONDS = 3.0
 
 
 class LiveSocket(Connection):
@@ -135,8 +138,11 @@ class LiveSocket(Connection):
         self.client = frame["client"]
         # From here on the hub hears when the session is ended, so that it cannot end unnoticed while it is read.
         self.hub.enter(self, token.key)
-        await self.hub.settle(token.key, self.client, self)
-        await at_work.others(token.key, self.client)
+        async with self._asking_for_patience():
+            await self.hub.settle(token.key, self.client, self)
+            await at_work.others(token.key, self.client, self.is_over)
+        if self.is_over():
+            return
         backend = get_backend()
         try:
             session = await backend.aget(token.key)
@@ -152,7 +158,22 @@ class LiveSocket(Connection):
         self._saved(page)
         missed = page.record.missed(self.client, frame.get("acked"))
         joined = {"t": "joined", "client": self.client, "n": page.record.seen.get(self.client, 0)}
-        await self._show(page, None, {**joined, **missed})
+        await self.answer(await self._whole(page, None, {**joined, **missed}))
+
+    @asynccontextmanager
+    async def _asking_for_patience(self) -> AsyncGenerator[None, None]:
+        """Give signs of life while this lasts: a browser waits for no silent server."""
+
+        async def say() -> None:
+            while True:
+                await asyncio.sleep(_SIGN_OF_LIFE_SECONDS)
+                await self.answer({"t": "pong"})
+
+        task = asyncio.get_running_loop().create_task(say())
+        try:
+            yield
+        finally:
+            task.cancel()
 
     async def _change(self, frame: dict[str, Any]) -> None:
         page, number = self.page, frame["n"]
@@ -166,34 +187,40 @@ class LiveSocket(Connection):
             await self.answer({"t": "update", "n": number, "splices": []})
             return
         with self.at_work.on(page.key, self.client):
-            await self._handle(page, number, frame)
+            answer = await self._handle(page, number, frame)
+        # A browser on a slow line takes its time, and the event is no longer at work.
+        await self._answer(answer)
 
-    async def _handle(self, page: LivePage, number: int, frame: Mapping[str, Any]) -> None:
-        """Let an event change the page."""
+    async def _handle(self, page: LivePage, number: int, frame: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Let an event change the page, and return the answer; ``None``: the page is over."""
         try:
             update = await self._perform(page, partial(page.steps, frame))
             if update is None:
-                await self.answer({"t": "moved", "n": number, "uri": frame["uri"]})
-                return
+                return {"t": "moved", "n": number, "uri": frame["uri"]}
             if isinstance(update, InvalidEvent):
-                await self._reject(page, number, update)
-                return
+                return self._rejected(page, number, update)
             page.record.note(self.client, number, update)
             await save(page)
         except Refused:
             raise
         except VersionConflict:
-            await self._show_truth(page, number)
+            return await self._truth(page, number)
         except Exception as error:  # noqa: BLE001 - the author's code may raise anything, and the page goes on
-            await self._failed(page, number, error)
-        else:
-            self._saved(page)
-            await self.answer({**update, "n": number})
+            return await self._failed(page, number, error)
+        self._saved(page)
+        return {**update, "n": number}
 
-    async def _reject(self, page: LivePage, number: int, error: InvalidEvent) -> None:
-        """Say that an event does not fit its handler, which was not called."""
+    def _rejected(self, page: LivePage, number: int, error: InvalidEvent) -> dict[str, Any]:
+        """Return what says that an event does not fit its handler, which was not called."""
         logger.warning("live_event_invalid", session=hashed(page.key), view=path_of(type(page.view)), error=str(error))
-        await self.answer({"t": "error", "n": number, "message": str(error)})
+        return {"t": "error", "n": number, "message": str(error)}
+
+    async def _answer(self, frame: dict[str, Any] | None) -> None:
+        """Send a frame; without one the page is over."""
+        if frame is None:
+            await self.close(Close.GONE, "expired")
+        else:
+            await self.answer(frame)
 
     async def hear(self, topic: str, message: Any) -> None:
         """Let the page hear a broadcast."""
@@ -208,7 +235,7 @@ class LiveSocket(Connection):
         except VersionConflict:
             await self.verify()
         except Exception as error:  # noqa: BLE001 - the author's code may raise anything, and the page goes on
-            await self._failed(page, None, error)
+            await self._answer(await self._failed(page, None, error))
         else:
             self._saved(page, touched=False)
             if isinstance(update, dict) and (len(update) > 2 or update["splices"]):
@@ -217,7 +244,7 @@ class LiveSocket(Connection):
     async def catch_up(self) -> None:
         """Render the page, which may show what broadcasts told that were left out."""
         if self.page is not None:
-            await self._show(self.page, self.page.begin, {})
+            await self.answer(await self._whole(self.page, self.page.begin, {}))
 
     async def verify(self) -> None:
         """Compare the page with the store, and show what is there if that is something else."""
@@ -234,7 +261,7 @@ class LiveSocket(Connection):
         if session is None:
             await self.close(Close.GONE, "expired")
         elif session.version != page.version:
-            await self._show(page, partial(page.adopt, session), {})
+            await self.answer(await self._whole(page, partial(page.adopt, session), {}))
 
     # What that is made of
 
@@ -284,8 +311,8 @@ class LiveSocket(Connection):
         except SystemExit as error:
             raise RuntimeError("The handler raised SystemExit.") from error
 
-    async def _show(self, page: LivePage, before: Callable[[], None] | None, frame: dict[str, Any]) -> None:
-        """Render the page and send all of it, after ``before``."""
+    async def _whole(self, page: LivePage, before: Callable[[], None] | None, frame: dict[str, Any]) -> dict[str, Any]:
+        """Render the page, after ``before``, and return a frame with all of it."""
 
         def work() -> dict[str, Any]:
             if before is not None:
@@ -294,28 +321,26 @@ class LiveSocket(Connection):
 
         update = await in_thread(work)
         self.hub.listen(self, page.view.djust.topics)
-        await self.answer({**update, **frame})
+        return {**update, **frame}
 
-    async def _show_truth(self, page: LivePage, number: int) -> None:
-        """Show what another tab or another server saved; the event did not count, and is not tried again.
+    async def _truth(self, page: LivePage, number: int) -> dict[str, Any] | None:
+        """Return what another tab or another server saved; the event did not count, and is not tried again.
 
         Unless it was this very event that was saved: whoever handled it first may have reached nobody with its answer.
         """
         kept = await keep_number(page, self.client, number)
         if kept is Kept.GONE:
-            await self.close(Close.GONE, "expired")
-            return
+            return None
         if kept is Kept.NOTED:
             logger.info("live_conflict", session=hashed(page.key), view=path_of(type(page.view)))
         self._saved(page, touched=kept is Kept.NOTED)
         more = {"conflict": True} if kept is Kept.NOTED else page.record.missed(self.client, number - 1)
-        await self._show(page, None, {"n": number, **more})
+        return await self._whole(page, None, {"n": number, **more})
 
-    async def _failed(self, page: LivePage, number: int | None, error: Exception) -> None:
-        """Put the page back to what is stored, and say that an event did not work."""
+    async def _failed(self, page: LivePage, number: int | None, error: Exception) -> dict[str, Any] | None:
+        """Put the page back to what is stored, and return what says that an event did not work."""
         if isinstance(error, SessionGone):
-            await self.close(Close.GONE, "expired")
-            return
+            return None
         if isinstance(error, BackendUnavailable):
             raise error
         view = path_of(type(page.view))
@@ -327,12 +352,11 @@ class LiveSocket(Connection):
             logger.error("live_event_failed", session=hashed(page.key), view=view, exc_info=error)
         kept = await keep_number(page, self.client, number)
         if kept is Kept.GONE:
-            await self.close(Close.GONE, "expired")
-            return
+            return None
         self._saved(page, touched=kept is Kept.NOTED)
         message = f"{type(error).__name__}: {detail}" if settings.DEBUG else "This did not work."
         # All of it, since what the browser shows may be older than what was rendered last.
-        await self._show(page, None, {} if number is None else {"t": "error", "n": number, "message": message})
+        return await self._whole(page, None, {} if number is None else {"t": "error", "n": number, "message": message})
 
     def _saved(self, page: LivePage, *, touched: bool = True) -> None:
         """Note that a page was saved or touched, and what it listens to."""

@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import copy_context
 from functools import cache, partial
-from threading import Lock
-from time import monotonic, process_time
+from threading import Lock, get_ident
+from time import monotonic, thread_time
 from typing import Any, TypeVar
 from weakref import WeakSet
 
@@ -23,8 +23,8 @@ Job = Callable[[], None]
 
 #: Seconds after which a thread that is still at the same job counts as one that waits: another one takes its place.
 STALL_SECONDS = 0.02
-#: Seconds between two looks at how busy the process is, and the shares of one processor at which fewer threads get
-#: jobs, and more.
+#: Seconds between two looks at how busy they are, and the shares of one processor at which fewer threads get jobs, and
+#: more.
 LOOK_SECONDS, BUSY, IDLE = 0.02, 0.85, 0.7
 
 
@@ -37,7 +37,7 @@ async def in_thread(function: Callable[[], T]) -> T:
 
 
 async def in_spare_thread(function: Callable[[], T]) -> T:
-    """Call ``function`` in a thread that no handler can keep busy, and return its result."""
+    """Call ``function`` in a thread that handlers do not run in, and return its result."""
     return await asyncio.get_running_loop().run_in_executor(None, _call, function)
 
 
@@ -45,7 +45,7 @@ class Threads:
     """Threads that get no more to do at the same time than the interpreter can.
 
     Jobs that wait, for a database perhaps, gain from threads. Jobs that compute fight over the interpreter, and each
-    takes several times as long: the more the process computes, the fewer threads get jobs, down to one.
+    takes several times as long: the more they and the event loop compute, the fewer threads get jobs, down to one.
     """
 
     def __init__(self, most: int) -> None:
@@ -57,9 +57,12 @@ class Threads:
         self._jobs: deque[Job] = deque()
         #: By thread that is at work, since when it has its job.
         self._since: dict[object, float] = {}
+        #: Seconds of a processor that jobs have used so far.
+        self._jobs_used = 0.0
         #: Those that look in a moment whether jobs wait for threads that wait.
         self._watching: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
-        self._looked_at, self._used = monotonic(), process_time()
+        #: When, in which thread, and at how many used seconds of it and the jobs was last looked.
+        self._looked_at, self._thread, self._used = monotonic(), 0, 0.0
 
     def submit(self, loop: asyncio.AbstractEventLoop, job: Job) -> None:
         """Let a thread do a job: it must not raise. To be called in ``loop``."""
@@ -72,9 +75,14 @@ class Threads:
                 self._watch(loop)
 
     def _adjust(self, now: float) -> None:
-        used = process_time()
+        """Look how busy the event loop and the jobs are. What else the process does is none of their business."""
+        thread, used = get_ident(), thread_time() + self._jobs_used
         share = (used - self._used) / (now - self._looked_at)
-        self._looked_at, self._used = now, used
+        is_known = thread == self._thread
+        self._looked_at, self._thread, self._used = now, thread, used
+        if not is_known:
+            # A loop in another thread, whose clock is another one.
+            return
         if share > BUSY:
             self._limit = max(1, self._limit // 2)
         elif share < IDLE:
@@ -85,7 +93,11 @@ class Threads:
         if len(self._since) == self._most or self._computing(now) >= self._limit:
             return False
         me = object()
-        self._executor.submit(self._do_jobs, me)
+        try:
+            self._executor.submit(self._do_jobs, me)
+        except RuntimeError:
+            # The system gives no thread at the moment. Those at work take the job, or it is tried again in a moment.
+            return False
         self._since[me] = now
         return True
 
@@ -93,17 +105,19 @@ class Threads:
         return sum(now - since < STALL_SECONDS for since in self._since.values())
 
     def _do_jobs(self, me: object) -> None:
-        job = self._next(me, self._most)
+        used = thread_time()
+        job = self._next(me, self._most, 0.0)
         while job is not None:
             job()
-            job = self._next(me, self._limit)
+            before, used = used, thread_time()
+            job = self._next(me, self._limit, used - before)
 
-    def _next(self, me: object, limit: int) -> Job | None:
+    def _next(self, me: object, limit: int, used: float) -> Job | None:
         """Return what a thread does next; ``None``: others are at work, as many as may compute, or nothing is left."""
         now = monotonic()
         with self._lock:
-            del self._since[me]
-            if not self._jobs or self._computing(now) >= limit:
+            self._jobs_used += used
+            if self._since.pop(me, None) is None or not self._jobs or self._computing(now) >= limit:
                 return None
             self._since[me] = now
             return self._jobs.popleft()
@@ -116,8 +130,8 @@ class Threads:
         with self._lock:
             self._watching.discard(loop)
             if self._jobs:
-                self._start(monotonic())
                 self._watch(loop)
+                self._start(monotonic())
 
 
 @cache

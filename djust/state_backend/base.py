@@ -238,10 +238,6 @@ class StateBackend(ABC):
         """Give the lease back, if ``token`` still holds it."""
 
     @abstractmethod
-    async def alease_holder(self, name: str) -> str | None:
-        """Return the token that holds the lease ``name``; ``None``: nobody does."""
-
-    @abstractmethod
     def cleanup_expired(self, ttl: float | None = None) -> int:
         """Remove and report every session that is due; return how many.
 
@@ -376,6 +372,18 @@ class StateBackend(ABC):
     @abstractmethod
     async def ahealth_check(self) -> dict[str, Any]:
         """See ``health_check``."""
+
+    @abstractmethod
+    async def aacquire_lease(self, name: str, token: str, seconds: float) -> bool:
+        """See ``acquire_lease``."""
+
+    @abstractmethod
+    async def arelease_lease(self, name: str, token: str) -> None:
+        """See ``release_lease``."""
+
+    @abstractmethod
+    async def alease_holder(self, name: str) -> str | None:
+        """Return the token that holds the lease ``name``; ``None``: nobody does."""
 
     @abstractmethod
     async def acleanup_expired(self, ttl: float | None = None) -> int:

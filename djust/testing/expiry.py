@@ -194,9 +194,10 @@ class ExpiryContract:
 
     async def test_a_lease_is_known_by_its_holder(self, backend: StateBackend) -> None:
         assert await backend.alease_holder("work") is None
-        assert backend.acquire_lease("work", "a", 60)
+        assert await backend.aacquire_lease("work", "a", 60)
+        assert not await backend.aacquire_lease("work", "b", 60)
         assert await backend.alease_holder("work") == "a"
-        backend.release_lease("work", "a")
+        await backend.arelease_lease("work", "a")
         assert await backend.alease_holder("work") is None
 
     def test_a_lease_runs_out(self, backend: StateBackend) -> None:

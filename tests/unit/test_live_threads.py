@@ -16,7 +16,7 @@ MOST = 4
 
 
 class Clock:
-    """The time, and what the process has used of a processor."""
+    """The time, and what the event loop has used of a processor."""
 
     def __init__(self) -> None:
         self.now = self.used = 1000.0
@@ -48,13 +48,22 @@ def keep_limit(pool: Threads, limit: int) -> None:
 def test_the_busier_the_process_the_fewer_threads_compute(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
     monkeypatch.setattr(threads, "monotonic", lambda: clock.now)
-    monkeypatch.setattr(threads, "process_time", lambda: clock.used)
+    monkeypatch.setattr(threads, "thread_time", lambda: clock.used)
     pool = Threads(8)
+    # The first look has nothing to compare with.
+    assert clock.run(pool, 1.0) == 8
     assert clock.run(pool, 1.0) == 4
     assert clock.run(pool, 1.0, times=5) == 1
     assert clock.run(pool, 0.8, times=5) == 1
     assert clock.run(pool, 0.3) == 2
     assert clock.run(pool, 0.3, times=20) == 8
+    # What jobs use counts as well.
+    pool._jobs_used += 0.7 * threads.LOOK_SECONDS
+    assert clock.run(pool, 0.3) == 4
+    # A loop in another thread has another clock.
+    monkeypatch.setattr(threads, "get_ident", lambda: -1)
+    assert clock.run(pool, 100.0) == 4
+    assert clock.run(pool, 1.0) == 2
 
 
 async def test_one_after_the_other_where_one_may_compute(pool: Threads, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,3 +143,21 @@ def test_a_loop_that_ends_with_a_job_at_work_harms_nobody(pool: Threads) -> None
     asyncio.run(leave())
     is_over.set()
     assert asyncio.run(in_thread(lambda: "next")) == "next"
+
+
+async def test_who_gets_no_thread_waits_for_one(pool: Threads, monkeypatch: pytest.MonkeyPatch) -> None:
+    refused: list[object] = []
+
+    def refuse(thread: threading.Thread) -> None:
+        refused.append(thread)
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        task = asyncio.create_task(in_thread(lambda: "done"))
+        async with asyncio.timeout(20):
+            while len(refused) < 3:
+                await asyncio.sleep(0)
+    assert await task == "done"
+    assert await in_thread(lambda: "next") == "next"
+    assert pool._since == {}

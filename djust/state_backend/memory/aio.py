@@ -76,6 +76,14 @@ class DirectTwins(StateBackend):
         """See ``health_check``."""
         return self.health_check()
 
+    async def aacquire_lease(self, name: str, token: str, seconds: float) -> bool:
+        """See ``acquire_lease``."""
+        return self.acquire_lease(name, token, seconds)
+
+    async def arelease_lease(self, name: str, token: str) -> None:
+        """See ``release_lease``."""
+        self.release_lease(name, token)
+
     async def acleanup_expired(self, ttl: float | None = None) -> int:
         """See ``cleanup_expired``."""
         sweep = self.open_sweep(ttl=ttl)

@@ -24,7 +24,7 @@ from djust.state_backend.redis import operations, stats
 from djust.state_backend.redis.address import parse_address
 from djust.state_backend.redis.aio import AsyncClient, build_async_client
 from djust.state_backend.redis.availability import Availability
-from djust.state_backend.redis.calls import command, run
+from djust.state_backend.redis.calls import Call, command, run
 from djust.state_backend.redis.client import build_client
 from djust.state_backend.redis.layout import Layout
 from djust.state_backend.redis.listening import Listener
@@ -277,11 +277,16 @@ class RedisStateBackend(StateBackend):
         return due + self._client.drive(stats.count_idle(self._layout, ttl_milliseconds(ttl)))
 
     def acquire_lease(self, name: str, token: str, seconds: float) -> bool:
-        call = run(LEASE, (self._layout.lease(name),), token, ttl_milliseconds(seconds), repeatable=True)
-        return bool(self._client.send(call) == 1)
+        return bool(self._client.send(self._acquire(name, token, seconds)) == 1)
+
+    async def aacquire_lease(self, name: str, token: str, seconds: float) -> bool:
+        return bool(await self._aclient.send(self._acquire(name, token, seconds)) == 1)
 
     def release_lease(self, name: str, token: str) -> None:
-        self._client.send(run(RELEASE, (self._layout.lease(name),), token, repeatable=True))
+        self._client.send(self._release(name, token))
+
+    async def arelease_lease(self, name: str, token: str) -> None:
+        await self._aclient.send(self._release(name, token))
 
     async def alease_holder(self, name: str) -> str | None:
         holder = await self._aclient.send(command("GET", self._layout.lease(name)))
@@ -369,6 +374,12 @@ class RedisStateBackend(StateBackend):
             loop = reference()
             if loop is not None and loop.is_closed():
                 self._async_clients.pop(loop, None)
+
+    def _acquire(self, name: str, token: str, seconds: float) -> Call:
+        return run(LEASE, (self._layout.lease(name),), token, ttl_milliseconds(seconds), repeatable=True)
+
+    def _release(self, name: str, token: str) -> Call:
+        return run(RELEASE, (self._layout.lease(name),), token, repeatable=True)
 
     def _sweep(self, ttl: float | None, token: str) -> SweepOperations:
         return SweepOperations(self._layout, ttl=ttl, token=token, max_age_ms=self._max_age_ms)
